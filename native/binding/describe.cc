@@ -127,6 +127,7 @@ napi_value describeRoutines(Builder& build) {
     build.set(row, "lanes", lanes);
     build.set(row, "mayFail", build.flag(routine.mayFail));
     build.set(row, "inPlace", build.value(routine.inPlace));
+    build.set(row, "channelsLast", build.value(routine.channelsLast));
     build.set(row, "updatesLeaves", build.flag(routine.updatesLeaves));
     build.push(list, row);
   }

@@ -9,9 +9,10 @@
 
 namespace forebay {
 
-struct GemmRoutines;  // gemm_routines.h
-struct ConvRoutines;  // conv_routines.h
-struct RowRoutines;   // row_routines.h
+struct GemmRoutines;    // gemm_routines.h
+struct ConvRoutines;    // conv_routines.h
+struct RowRoutines;     // row_routines.h
+struct WindowRoutines;  // window_routines.h
 
 struct Body {
   const char* name;
@@ -21,6 +22,7 @@ struct Body {
   const GemmRoutines* gemm;  // two items: first for float32, then for float64
   const ConvRoutines* conv;  // the same
   const RowRoutines* rows;
+  const WindowRoutines* windows;
   const CompiledLoop* loops;
   std::size_t loopCount;
 };

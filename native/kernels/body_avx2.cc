@@ -25,6 +25,7 @@ bool supportedHere() { return __builtin_cpu_supports("avx2") && __builtin_cpu_su
 #include "kernels/body/groups.h"
 #include "kernels/body/rows.h"
 #include "kernels/body/table.h"
+#include "kernels/body/windows.h"
 
 namespace forebay {
 
@@ -36,6 +37,7 @@ const Body avx2Body = {"avx2",
                        avx2::gemmRoutines,
                        avx2::convRoutines,
                        &avx2::rowRoutines,
+                       &avx2::windowRoutines,
                        avx2::loops,
                        sizeof avx2::loops / sizeof *avx2::loops};
 

@@ -30,6 +30,7 @@ bool supportedHere() {
 #include "kernels/body/groups.h"
 #include "kernels/body/rows.h"
 #include "kernels/body/table.h"
+#include "kernels/body/windows.h"
 
 namespace forebay {
 
@@ -41,6 +42,7 @@ const Body avx512Body = {"avx512",
                          avx512::gemmRoutines,
                          avx512::convRoutines,
                          &avx512::rowRoutines,
+                         &avx512::windowRoutines,
                          avx512::loops,
                          sizeof avx512::loops / sizeof *avx512::loops};
 

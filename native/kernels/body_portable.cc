@@ -16,6 +16,7 @@
 #include "kernels/body/groups.h"
 #include "kernels/body/rows.h"
 #include "kernels/body/table.h"
+#include "kernels/body/windows.h"
 
 namespace forebay {
 
@@ -31,6 +32,7 @@ const Body portableBody = {"portable",
                            portable::gemmRoutines,
                            portable::convRoutines,
                            &portable::rowRoutines,
+                           &portable::windowRoutines,
                            portable::loops,
                            sizeof portable::loops / sizeof *portable::loops};
 

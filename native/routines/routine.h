@@ -84,6 +84,9 @@ struct RoutineRow {
   // `prepare` finds all failures of every call, so that nothing is written if one fails. It reads only index
   // operands, and `run` does not read these again, so that both use the same indices.
   bool updatesLeaves = false;
+  // If all operands are images [batch, channels, height, width], the integer that is 1 if their axes are in
+  // the order [batch, height, width, channels]. -1 otherwise.
+  int channelsLast = -1;
 
   // Called once in each run that has not failed, after all units, by one thread. It brings results that
   // several units share from shared memory to the write, in an order that does not depend on the threads. May

@@ -8,7 +8,7 @@ namespace forebay {
 extern const RoutineRow gatherRow, takeAlongAxisRow, scatterAddRow, scatterAddAlongAxisRow;
 extern const RoutineRow sortRow, argsortRow, topKRow;
 extern const RoutineRow cumsumRow, argminRow;
-extern const RoutineRow maxPoolRow, avgPoolRow, avgPoolGradientRow;
+extern const RoutineRow maxPoolRow, avgPoolRow, avgPoolGradientRow, maxPoolValuesRow, maxPoolGradientRow;
 extern const RoutineRow convPackRow, convPackGradientRow;
 extern const RoutineRow convRow, convInputGradientRow, convWeightGradientRow;
 
@@ -30,6 +30,8 @@ const RoutineRow* const routines[] = {
     &convRow,
     &convInputGradientRow,
     &convWeightGradientRow,
+    &maxPoolValuesRow,
+    &maxPoolGradientRow,
 };
 const std::int64_t routineCount = std::size(routines);
 

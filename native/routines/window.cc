@@ -1,24 +1,34 @@
-// Pooling over windows of planes. x has the shape [planes, height, width]; the result of pooling has the
-// shape [planes, rows, columns]. The first ten integers describe the windows: size, stride, dilation (each
-// first for rows, then for columns), then the padding at the top, the bottom, the left and the right. The
-// number of windows is that of the shapes. Every window must contain an element of x.
+// Pooling over windows of images. Images have the shape [batch, channels, height, width] or, if the 11th
+// integer of a call is 1, [batch, height, width, channels]. x is an image, and the result of pooling has the
+// same batch and channels, and an element for each window. The first ten integers describe the windows: size,
+// stride, dilation (each first for rows, then for columns), then the padding at the top, the bottom, the left
+// and the right. The number of windows is that of the shapes. Every window must contain an element of x.
 //
-// maxPool          the index, in its plane, of the largest element of each window, as int32. The padding is
-//                  less than any element. The first of equal elements is taken. A NaN counts as the largest.
-// avgPool          the mean of each window. The 11th integer is 1 if padding counts as zeros. Positions
-// beyond
-//                  the padding never count.
-// avgPoolGradient  the gradient of avgPool: g [planes, rows, columns] to [planes, height, width]. The
-//                  integers are those of avgPool.
+// maxPool          the index of the largest element of each window, as int32: row width + column in its
+//                  channel of its image. The padding is less than any element. The first of equal elements is
+//                  taken. A NaN counts as the largest.
+// maxPoolValues    the elements of x at the indices that maxPool returns, the second read. An index that is
+// not
+//                  in its window gives 0.
+// maxPoolGradient  the gradient of maxPoolValues: g (an element for each window) and the indices to x. An
+// index
+//                  that is not in its window is ignored.
+// avgPool          the mean of each window. The 12th integer is 1 if padding counts as zeros. Positions
+//                  beyond the padding never count.
+// avgPoolGradient  the gradient of avgPool: g to x. The integers are those of avgPool.
+//
+// In both orders of the axes, each element is computed by the same operations in the same order.
 #include <algorithm>
+#include <limits>
 
+#include "kernels/bodies.h"
+#include "kernels/window_routines.h"
 #include "routines/support.h"
 
 namespace forebay {
 
 namespace {
 
-constexpr Checked x = {"x", 0}, out = {"out", 1};
 constexpr int windowIntegers = 10;
 
 // The windows along one axis.
@@ -32,7 +42,12 @@ struct Axis {
   };
   Steps of(std::int64_t window) const {
     const std::int64_t start = window * stride - before;
-    return {start, start < 0 ? (-start + dilation - 1) / dilation : 0, stepsBelow(start, length)};
+    return {start, stepsBefore(start), stepsBelow(start, length)};
+  }
+  // The first element of a window.
+  std::int64_t firstOf(std::int64_t window) const {
+    const std::int64_t start = window * stride - before;
+    return start + stepsBefore(start) * dilation;
   }
   // The number of steps of a window that are in the elements or the padding.
   std::int64_t padded(std::int64_t window) const {
@@ -40,27 +55,63 @@ struct Axis {
   }
 
  private:
+  // The number of steps k with start + k dilation < 0.
+  std::int64_t stepsBefore(std::int64_t start) const {
+    return start < 0 ? (-start + dilation - 1) / dilation : 0;
+  }
   // The number of steps k < size with start + k dilation < end.
   std::int64_t stepsBelow(std::int64_t start, std::int64_t end) const {
+    if (start + (size - 1) * dilation < end) return size;
     return end <= start ? 0 : std::min(size, (end - start + dilation - 1) / dilation);
   }
 };
 
-// The windows of a call. `pooled` is the operand with an element for each window.
+// Whether the axes of the images of a call are in the order [batch, height, width, channels].
+bool channelsLast(const RoutineCall& call) { return call.integers[windowIntegers] == 1; }
+
+// An operand, as planes of rows and columns. In each column, it has one element for each lane. A plane is one
+// channel of an image, and there is one lane. With channels last, a plane is an image, and a lane is a
+// channel.
+struct Planes {
+  std::int64_t rows, columns, lanes;
+  std::int64_t rowStride, columnStride, laneStride;
+
+  Planes(const RoutineView& view, bool last) {
+    const std::int64_t *n = view.sizes, *s = view.strides;
+    images_ = n[0];
+    inImage_ = last ? 1 : n[1];
+    imageStride_ = s[0];
+    planeStride_ = last ? 0 : s[1];
+    rows = n[last ? 1 : 2];
+    rowStride = s[last ? 1 : 2];
+    columns = n[last ? 2 : 3];
+    lanes = last ? n[3] : 1;
+    // The stride of an axis with one element means nothing.
+    laneStride = lanes == 1 ? 1 : s[3];
+    columnStride = columns == 1 ? lanes : s[last ? 2 : 3];
+  }
+  // The number of planes. It may be too large for 64 bits if there are no elements.
+  std::int64_t count() const { return images_ * inImage_; }
+  bool isEmpty() const { return images_ == 0 || inImage_ == 0 || rows == 0 || columns == 0 || lanes == 0; }
+  // The offset of a row.
+  std::int64_t at(std::int64_t plane, std::int64_t row) const {
+    return plane / inImage_ * imageStride_ + plane % inImage_ * planeStride_ + row * rowStride;
+  }
+  // Whether the lanes of a column are adjacent, and whether those of a row of columns are.
+  bool adjacentLanes() const { return laneStride == 1; }
+  bool adjacentColumns() const { return laneStride == 1 && columnStride == lanes; }
+
+ private:
+  std::int64_t images_, inImage_, imageStride_, planeStride_;
+};
+
+// The windows of a call. `elements` is the operand with the elements of x.
 struct Windows {
   Axis rows, columns;
-  Windows(const RoutineCall& call, int elements, int pooled) {
-    Axis* const axes[] = {&rows, &columns};
-    for (int d = 0; d < 2; ++d) {
-      const std::int64_t* const n = call.integers + d;
-      *axes[d] = {call.operands[elements].sizes[1 + d],
-                  call.operands[pooled].sizes[1 + d],
-                  n[0],
-                  n[2],
-                  n[4],
-                  call.integers[6 + 2 * d],
-                  call.integers[7 + 2 * d]};
-    }
+  Windows(const RoutineCall& call, const Planes& elements, const Planes& pooled) {
+    const std::int64_t* const n = call.integers;
+    rows = {elements.rows, pooled.rows, n[0], n[2], n[4], n[6], n[7]};
+    columns = {elements.columns, pooled.columns, n[1], n[3], n[5], n[8], n[9]};
   }
 };
 
@@ -86,7 +137,8 @@ bool checkAxis(const Axis& axis, const char* name, Fault& fault) {
   return true;
 }
 
-bool checkWindows(const RoutineCall& call, int elements, int pooled, Fault& fault) {
+// Checks the windows of a call. `elements` has the elements of x, and `pooled` an element for each window.
+bool checkWindows(const RoutineCall& call, const Checked& elements, const Checked& pooled, Fault& fault) {
   static constexpr const char* names[windowIntegers] = {
       "the height of a window",   "the width of a window",     "the stride of rows",
       "the stride of columns",    "the dilation of rows",      "the dilation of columns",
@@ -99,101 +151,311 @@ bool checkWindows(const RoutineCall& call, int elements, int pooled, Fault& faul
     return fault.argument("%s is %lld, expected an integer from %lld to 2^31 - 1", names[i],
                           static_cast<long long>(call.integers[i]), static_cast<long long>(least));
   }
-  if (!hasRank(call, x, 3, fault) || !hasRank(call, out, 3, fault) || !sameSize(call, out, 0, x, 0, fault)) {
+  if (!isFlag(call, windowIntegers, "the flag that channels are last", fault)) return false;
+  const bool last = channelsLast(call);
+  if (!hasRank(call, elements, 4, fault) || !hasRank(call, pooled, 4, fault) ||
+      !sameSize(call, pooled, 0, elements, 0, fault) ||
+      !sameSize(call, pooled, last ? 3 : 1, elements, last ? 3 : 1, fault)) {
     return false;
   }
-  for (int axis = 1; axis < 3; ++axis) {
-    if (!countable(call, x, axis, fault) || !countable(call, out, axis, fault)) return false;
+  for (int axis = last ? 1 : 2; axis < (last ? 3 : 4); ++axis) {
+    if (!countable(call, elements, axis, fault) || !countable(call, pooled, axis, fault)) return false;
   }
-  const RoutineView& plane = call.operands[elements];
-  const std::int64_t planeElements = plane.sizes[1] * plane.sizes[2];
+  const Planes x(call.operands[elements.operand], last), out(call.operands[pooled.operand], last);
+  const std::int64_t planeElements = x.rows * x.columns;
   if (planeElements > mostInt32) {
     return fault.argument("a plane has %lld elements, expected at most 2^31 - 1",
                           static_cast<long long>(planeElements));
   }
-  const Windows windows(call, elements, pooled);
-  if (call.operands[0].sizes[0] == 0 || windows.rows.count == 0 || windows.columns.count == 0) return true;
+  const Windows windows(call, x, out);
+  if (out.isEmpty()) return true;
   return checkAxis(windows.rows, "rows", fault) && checkAxis(windows.columns, "columns", fault);
 }
 
-std::int64_t planeUnits(const RoutineCall& call) { return call.operands[1].sizes[0]; }
+// A row of windows is computed in blocks of at most this many windows and lanes.
+constexpr std::int64_t block = 1024;
 
-// A row of windows is computed in blocks of this many windows.
-constexpr std::int64_t block = 256;
+// A part of a row of windows: the windows and the lanes from `first` to `last` - 1.
+struct Range {
+  std::int64_t first, last;
+  std::int64_t size() const { return last - first; }
+};
+
+// Calls body(windows, lanes) for the parts of a row of windows that can be computed at once. If an operand
+// has lanes that are not adjacent, this is one element. If it has columns that are not adjacent, it is one
+// window.
+template <class Body>
+void eachBlock(std::int64_t count, std::int64_t lanes, bool adjacentLanes, bool adjacentColumns,
+               const Body& body) {
+  const std::int64_t most = adjacentLanes ? std::min(block, lanes) : 1;
+  const std::int64_t together =
+      adjacentColumns && most == lanes ? std::max<std::int64_t>(1, block / lanes) : 1;
+  for (std::int64_t window = 0; window < count; window += together) {
+    const Range windows = {window, std::min(window + together, count)};
+    for (std::int64_t lane = 0; lane < lanes; lane += most) {
+      body(windows, Range{lane, std::min(lane + most, lanes)});
+    }
+  }
+}
 
 // Calls body(shift, first, last) for every step of the columns, in ascending or descending order: the windows
 // w from `first` to `last` - 1 of the block have the element w stride + shift.
 template <bool descending = false, class Body>
-void eachStep(const Axis& columns, std::int64_t from, std::int64_t to, const Body& body) {
+void eachStep(const Axis& columns, const Range& windows, const Body& body) {
   const auto upwards = [&](std::int64_t n, std::int64_t unit) { return n <= 0 ? 0 : (n + unit - 1) / unit; };
   // Other steps are in the padding, for all windows of the block.
-  const std::int64_t start = upwards(columns.before - (to - 1) * columns.stride, columns.dilation);
+  const std::int64_t start = upwards(columns.before - (windows.last - 1) * columns.stride, columns.dilation);
   const std::int64_t end = std::min(columns.size, upwards(columns.length + columns.before, columns.dilation));
   for (std::int64_t step = start; step < end; ++step) {
     const std::int64_t k = descending ? start + end - 1 - step : step;
     const std::int64_t shift = k * columns.dilation - columns.before;
     const std::int64_t most = (columns.length - 1 - shift) / columns.stride + 1;
-    const std::int64_t first = std::max(from, upwards(-shift, columns.stride)), last = std::min(to, most);
+    const std::int64_t first = std::max(windows.first, upwards(-shift, columns.stride)),
+                       last = std::min(windows.last, most);
     if (first < last) body(shift, first, last);
   }
+}
+
+// One call, of which x is the operand `elements`, and `pooled` has an element for each window.
+struct Pooling {
+  const RoutineRun& run;
+  bool last;
+  Planes x, out;
+  Windows windows;
+
+  Pooling(const RoutineRun& ran, int elements, int pooled)
+      : run(ran),
+        last(channelsLast(ran.call)),
+        x(planes(elements)),
+        out(planes(pooled)),
+        windows(ran.call, x, out) {}
+
+  Planes planes(int operand) const { return Planes(run.call.operands[operand], last); }
+
+  // Calls body(plane, row) for the rows of `written` from `from` to `to` - 1.
+  template <class Body>
+  static void eachRow(const Planes& written, std::int64_t from, std::int64_t to, const Body& body) {
+    std::int64_t plane = from / written.rows, row = from % written.rows;
+    for (std::int64_t unit = from; unit < to; ++unit) {
+      body(plane, row);
+      if (++row < written.rows) continue;
+      row = 0;
+      ++plane;
+    }
+  }
+
+  // Calls body(step, at, to) for every step of the windows that has elements in a row of x. `at` is the
+  // position in the row of x of the element of the first window, and `to` is the position of this window in
+  // the block.
+  template <bool descending = false, class Body>
+  void eachStepOf(std::int64_t row, const Range& some, const Range& lanes, const Body& body) const {
+    const Axis& columns = windows.columns;
+    eachStep<descending>(columns, some, [&](std::int64_t shift, std::int64_t first, std::int64_t end) {
+      const std::int64_t column = first * columns.stride + shift;
+      // The stride may be larger than any distance in memory if there is only one window.
+      const std::int64_t distance = end - first > 1 ? columns.stride * x.columnStride : 0;
+      const WindowStep step = {end - first, lanes.size(), distance,
+                               static_cast<std::int32_t>(row * columns.length + column),
+                               static_cast<std::int32_t>(columns.stride)};
+      body(step, column * x.columnStride + lanes.first * x.laneStride, (first - some.first) * lanes.size());
+    });
+  }
+
+  // Calls body(row) for the rows of windows with an element in a row of x, in ascending order.
+  template <class Body>
+  void eachWindowRow(std::int64_t row, const Body& body) const {
+    const Axis& rows = windows.rows;
+    const std::int64_t end = row + rows.before, reach = end - (rows.size - 1) * rows.dilation;
+    const std::int64_t first = reach <= 0 ? 0 : (reach + rows.stride - 1) / rows.stride;
+    const std::int64_t most = std::min(rows.count - 1, end / rows.stride);
+    for (std::int64_t window = first; window <= most; ++window) {
+      if (rows.dilation == 1 || (end - window * rows.stride) % rows.dilation == 0) body(window);
+    }
+  }
+};
+
+// The item of a list of routines for each dtype.
+template <class T>
+constexpr int itemOf = std::is_same_v<T, float>    ? 0
+                       : std::is_same_v<T, double> ? 1
+                                                   : 2;
+
+const WindowRoutines& windowRoutines() { return *chosen().body->windows; }
+
+// Returns the units of a routine whose first write is `operand`: its rows.
+std::int64_t rowsOf(const RoutineCall& call, int operand) {
+  const Planes written(call.operands[operand], channelsLast(call));
+  return written.count() * written.rows;
+}
+std::int64_t unitsOfOne(const RoutineCall& call) { return rowsOf(call, 1); }
+std::int64_t unitsOfTwo(const RoutineCall& call) { return rowsOf(call, 2); }
+
+template <class Body>
+bool withFloat(const RoutineRun& run, const Body& body) {
+  if (run.call.operands[0].type == DType::float64) {
+    body(0.0);
+  } else {
+    body(0.0F);
+  }
+  return true;
 }
 
 // ---- maxPool
 
 bool checkMaxPool(const RoutineCall& call, Fault& fault) {
-  return checkWindows(call, 0, 1, fault) && hasType(call, out, DType::int32, fault);
+  const Checked out = {"out", 1};
+  return checkWindows(call, {"x", 0}, out, fault) && hasType(call, out, DType::int32, fault);
 }
 
-template <class T>
-void maxPlanes(const RoutineRun& run, std::int64_t from, std::int64_t to) {
-  const RoutineView& view = run.call.operands[0];
-  const Windows windows(run.call, 0, 1);
-  const Axis &rows = windows.rows, &columns = windows.columns;
-  T best[block];
-  std::int32_t* where = writeAs<std::int32_t>(run, 1) + from * rows.count * columns.count;
-  for (std::int64_t plane = from; plane < to; ++plane) {
-    const T* const source = readAs<T>(run, 0) + plane * view.strides[0];
-    for (std::int64_t row = 0; row < rows.count; ++row, where += columns.count) {
-      const Axis::Steps down = rows.of(row);
-      const auto line = [&](std::int64_t k) { return down.start + k * rows.dilation; };
-      for (std::int64_t start = 0; start < columns.count; start += block) {
-        const std::int64_t end = std::min(start + block, columns.count);
-        // Starts with the first element of each window.
-        for (std::int64_t w = start; w < end; ++w) {
-          const Axis::Steps across = columns.of(w);
-          const std::int64_t column = across.start + across.first * columns.dilation;
-          best[w - start] = source[line(down.first) * view.strides[1] + column * view.strides[2]];
-          where[w] = static_cast<std::int32_t>(line(down.first) * columns.length + column);
-        }
-        for (std::int64_t r = down.first; r < down.last; ++r) {
-          const T* const in = source + line(r) * view.strides[1];
-          eachStep(columns, start, end, [&](std::int64_t shift, std::int64_t first, std::int64_t last) {
-            const std::int64_t number = line(r) * columns.length + shift;
-            for (std::int64_t w = first; w < last; ++w) {
-              const T value = in[(w * columns.stride + shift) * view.strides[2]];
-              T& held = best[w - start];
-              // The comparison is true for a larger value and for a NaN. A NaN that was found before stays.
-              const bool better = !(value <= held) && held == held;
-              held = better ? value : held;
-              where[w] = better ? static_cast<std::int32_t>(w * columns.stride + number) : where[w];
-            }
-          });
-        }
-      }
-    }
+// Sets the index of each window to that of its first element.
+void startWinners(const Axis& columns, std::int64_t row, const Range& some, std::int64_t lanes,
+                  std::int32_t* winners) {
+  for (std::int64_t w = some.first; w < some.last; ++w, winners += lanes) {
+    std::fill_n(winners, lanes, static_cast<std::int32_t>(row * columns.length + columns.firstOf(w)));
   }
 }
 
+template <class T>
+void maxRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
+  const Pooling pooling(run, 0, 1);
+  const Planes &x = pooling.x, &out = pooling.out;
+  const Axis& rows = pooling.windows.rows;
+  const auto largest = windowRoutines().largest[itemOf<T>];
+  T best[block];
+  Pooling::eachRow(out, from, to, [&](std::int64_t plane, std::int64_t row) {
+    const Axis::Steps down = rows.of(row);
+    eachBlock(out.columns, out.lanes, x.adjacentLanes(), true, [&](const Range& some, const Range& lanes) {
+      std::int32_t* const winners =
+          writeAs<std::int32_t>(run, 1) + out.at(plane, row) + some.first * out.columnStride + lanes.first;
+      startWinners(pooling.windows.columns, down.start + down.first * rows.dilation, some, lanes.size(),
+                   winners);
+      // No element replaces this number and the first index, unless it is larger than this number or NaN.
+      std::fill_n(best, some.size() * lanes.size(), std::numeric_limits<T>::lowest());
+      if constexpr (std::numeric_limits<T>::has_infinity) {
+        std::fill_n(best, some.size() * lanes.size(), -std::numeric_limits<T>::infinity());
+      }
+      for (std::int64_t r = down.first; r < down.last; ++r) {
+        const std::int64_t line = down.start + r * rows.dilation;
+        const T* const in = readAs<T>(run, 0) + x.at(plane, line);
+        pooling.eachStepOf(line, some, lanes,
+                           [&](const WindowStep& step, std::int64_t at, std::int64_t place) {
+                             largest(step, in + at, best + place, winners + place);
+                           });
+      }
+    });
+  });
+}
+
 bool runMaxPool(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, RoutineFailure&) {
-  withType(run.call.operands[0].type, [&](auto zero) { maxPlanes<decltype(zero)>(run, from, to); });
+  withType(run.call.operands[0].type, [&](auto zero) { maxRows<decltype(zero)>(run, from, to); });
   return true;
 }
 
-// ---- avgPool
+// ---- maxPoolValues and maxPoolGradient
+
+// Checks the indices, operand 1, which are as many as the elements of `pooled`.
+bool checkWinners(const RoutineCall& call, const Checked& elements, const Checked& pooled, Fault& fault) {
+  const Checked indices = {"indices", 1};
+  return checkWindows(call, elements, pooled, fault) && hasType(call, indices, DType::int32, fault) &&
+         sameShape(call, indices, pooled, fault) && hasType(call, {"out", 2}, call.operands[0].type, fault);
+}
+
+bool checkValues(const RoutineCall& call, Fault& fault) {
+  return checkWinners(call, {"x", 0}, {"out", 2}, fault);
+}
+
+template <class T>
+void takeRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
+  const Pooling pooling(run, 0, 2);
+  const Planes &x = pooling.x, &out = pooling.out, indices = pooling.planes(1);
+  const Axis& rows = pooling.windows.rows;
+  const auto take = windowRoutines().take[itemOf<T>];
+  Pooling::eachRow(out, from, to, [&](std::int64_t plane, std::int64_t row) {
+    const Axis::Steps down = rows.of(row);
+    const std::int32_t* const list = readAs<std::int32_t>(run, 1) + indices.at(plane, row);
+    T* const written = writeAs<T>(run, 2) + out.at(plane, row);
+    const bool lanesToo = x.adjacentLanes() && indices.adjacentLanes();
+    eachBlock(out.columns, out.lanes, lanesToo, indices.adjacentColumns(),
+              [&](const Range& some, const Range& lanes) {
+                const std::int32_t* const winners =
+                    list + some.first * indices.columnStride + lanes.first * indices.laneStride;
+                T* const taken = written + some.first * out.columnStride + lanes.first;
+                std::fill_n(taken, some.size() * lanes.size(), T(0));
+                for (std::int64_t r = down.first; r < down.last; ++r) {
+                  const std::int64_t line = down.start + r * rows.dilation;
+                  const T* const in = readAs<T>(run, 0) + x.at(plane, line);
+                  pooling.eachStepOf(line, some, lanes,
+                                     [&](const WindowStep& step, std::int64_t at, std::int64_t place) {
+                                       take(step, in + at, winners + place, taken + place);
+                                     });
+                }
+              });
+  });
+}
+
+bool runValues(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, RoutineFailure&) {
+  withType(run.call.operands[0].type, [&](auto zero) { takeRows<decltype(zero)>(run, from, to); });
+  return true;
+}
+
+bool checkMaxGradient(const RoutineCall& call, Fault& fault) {
+  return checkWinners(call, {"out", 2}, {"g", 0}, fault);
+}
+
+// Computes rows of x. `body(window, lanes, some, target)` adds a block of a row of windows to the row
+// `target`.
+template <class T, class Body>
+void gradientRows(const Pooling& pooling, int write, std::int64_t from, std::int64_t to, bool adjacentLanes,
+                  bool adjacentColumns, const Body& body) {
+  const Planes &x = pooling.x, &g = pooling.out;
+  Pooling::eachRow(x, from, to, [&](std::int64_t plane, std::int64_t line) {
+    T* const target = writeAs<T>(pooling.run, write) + x.at(plane, line);
+    std::fill_n(target, x.columns * x.lanes, T(0));
+    pooling.eachWindowRow(line, [&](std::int64_t row) {
+      eachBlock(g.columns, g.lanes, adjacentLanes, adjacentColumns,
+                [&](const Range& some, const Range& lanes) { body(plane, row, line, some, lanes, target); });
+    });
+  });
+}
+
+template <class T>
+void giveRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
+  const Pooling pooling(run, 2, 0);
+  const Planes &g = pooling.out, indices = pooling.planes(1);
+  const auto give = windowRoutines().give[itemOf<T>];
+  gradientRows<T>(pooling, 2, from, to, g.adjacentLanes() && indices.adjacentLanes(),
+                  g.adjacentColumns() && indices.adjacentColumns(),
+                  [&](std::int64_t plane, std::int64_t row, std::int64_t line, const Range& some,
+                      const Range& lanes, T* target) {
+                    const T* const numbers = readAs<T>(run, 0) + g.at(plane, row) +
+                                             some.first * g.columnStride + lanes.first * g.laneStride;
+                    const std::int32_t* const winners =
+                        readAs<std::int32_t>(run, 1) + indices.at(plane, row) +
+                        some.first * indices.columnStride + lanes.first * indices.laneStride;
+                    // Descending, so that each element gets the numbers of its windows in ascending order.
+                    pooling.eachStepOf<true>(
+                        line, some, lanes, [&](const WindowStep& step, std::int64_t at, std::int64_t place) {
+                          give(step, numbers + place, winners + place, target + at);
+                        });
+                  });
+}
+
+bool runMaxGradient(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, RoutineFailure&) {
+  return withFloat(run, [&](auto zero) { giveRows<decltype(zero)>(run, from, to); });
+}
+
+// ---- avgPool and avgPoolGradient
+
+constexpr int countsPadding = windowIntegers + 1;
+
+bool checkAverage(const RoutineCall& call, const Checked& elements, const Checked& pooled, Fault& fault) {
+  return checkWindows(call, elements, pooled, fault) &&
+         hasType(call, {"out", 1}, call.operands[0].type, fault) &&
+         isFlag(call, countsPadding, "the flag that counts padding", fault);
+}
 
 bool checkAvgPool(const RoutineCall& call, Fault& fault) {
-  return checkWindows(call, 0, 1, fault) && hasType(call, out, call.operands[0].type, fault) &&
-         isFlag(call, windowIntegers, "the flag that counts padding", fault);
+  return checkAverage(call, {"x", 0}, {"out", 1}, fault);
 }
 
 // The number of elements by which the sum of a window is divided, along one axis.
@@ -203,104 +465,104 @@ double divisor(const Axis& axis, std::int64_t window, bool countPadding) {
 }
 
 template <class T>
-void averagePlanes(const RoutineRun& run, std::int64_t from, std::int64_t to) {
-  const RoutineView& view = run.call.operands[0];
-  const Windows windows(run.call, 0, 1);
-  const Axis &rows = windows.rows, &columns = windows.columns;
-  const bool countPadding = run.call.integers[windowIntegers] == 1;
+void averageRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
+  const Pooling pooling(run, 0, 1);
+  const Planes &x = pooling.x, &out = pooling.out;
+  const Axis &rows = pooling.windows.rows, &columns = pooling.windows.columns;
+  const bool countPadding = run.call.integers[countsPadding] == 1;
+  const auto add = windowRoutines().add[itemOf<T>];
   double sums[block];
-  T* target = writeAs<T>(run, 1) + from * rows.count * columns.count;
-  for (std::int64_t plane = from; plane < to; ++plane) {
-    const T* const source = readAs<T>(run, 0) + plane * view.strides[0];
-    for (std::int64_t row = 0; row < rows.count; ++row, target += columns.count) {
-      const Axis::Steps down = rows.of(row);
-      const double height = divisor(rows, row, countPadding);
-      for (std::int64_t start = 0; start < columns.count; start += block) {
-        const std::int64_t end = std::min(start + block, columns.count);
-        std::fill_n(sums, end - start, 0.0);
-        for (std::int64_t r = down.first; r < down.last; ++r) {
-          const T* const in = source + (down.start + r * rows.dilation) * view.strides[1];
-          eachStep(columns, start, end, [&](std::int64_t shift, std::int64_t first, std::int64_t last) {
-            for (std::int64_t w = first; w < last; ++w) {
-              sums[w - start] += static_cast<double>(in[(w * columns.stride + shift) * view.strides[2]]);
-            }
-          });
-        }
-        for (std::int64_t w = start; w < end; ++w) {
-          target[w] = static_cast<T>(sums[w - start] / (height * divisor(columns, w, countPadding)));
-        }
+  Pooling::eachRow(out, from, to, [&](std::int64_t plane, std::int64_t row) {
+    const Axis::Steps down = rows.of(row);
+    const double height = divisor(rows, row, countPadding);
+    eachBlock(out.columns, out.lanes, x.adjacentLanes(), true, [&](const Range& some, const Range& lanes) {
+      std::fill_n(sums, some.size() * lanes.size(), 0.0);
+      for (std::int64_t r = down.first; r < down.last; ++r) {
+        const std::int64_t line = down.start + r * rows.dilation;
+        const T* const in = readAs<T>(run, 0) + x.at(plane, line);
+        pooling.eachStepOf(line, some, lanes,
+                           [&](const WindowStep& step, std::int64_t at, std::int64_t place) {
+                             add(step, in + at, sums + place);
+                           });
       }
-    }
-  }
+      T* target = writeAs<T>(run, 1) + out.at(plane, row) + some.first * out.columnStride + lanes.first;
+      const double* sum = sums;
+      for (std::int64_t w = some.first; w < some.last; ++w) {
+        const double by = height * divisor(columns, w, countPadding);
+        for (std::int64_t lane = 0; lane < lanes.size(); ++lane) *target++ = static_cast<T>(*sum++ / by);
+      }
+    });
+  });
 }
 
 bool runAvgPool(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, RoutineFailure&) {
-  if (run.call.operands[0].type == DType::float64) {
-    averagePlanes<double>(run, from, to);
-  } else {
-    averagePlanes<float>(run, from, to);
-  }
-  return true;
+  return withFloat(run, [&](auto zero) { averageRows<decltype(zero)>(run, from, to); });
 }
 
-// ---- avgPoolGradient
-
-bool checkGradient(const RoutineCall& call, Fault& fault) {
-  return checkWindows(call, 1, 0, fault) && hasType(call, out, call.operands[0].type, fault) &&
-         isFlag(call, windowIntegers, "the flag that counts padding", fault);
+bool checkAvgGradient(const RoutineCall& call, Fault& fault) {
+  return checkAverage(call, {"out", 1}, {"g", 0}, fault);
 }
 
 template <class T>
-void spreadPlanes(const RoutineRun& run, std::int64_t from, std::int64_t to) {
-  const RoutineView& view = run.call.operands[0];
-  const Windows windows(run.call, 1, 0);
-  const Axis &rows = windows.rows, &columns = windows.columns;
-  const bool countPadding = run.call.integers[windowIntegers] == 1;
+void spreadRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
+  const Pooling pooling(run, 1, 0);
+  const Planes& g = pooling.out;
+  const Axis &rows = pooling.windows.rows, &columns = pooling.windows.columns;
+  const bool countPadding = run.call.integers[countsPadding] == 1;
+  const auto spread = windowRoutines().spread[itemOf<T>];
   T shares[block];
-  for (std::int64_t plane = from; plane < to; ++plane) {
-    const T* const source = readAs<T>(run, 0) + plane * view.strides[0];
-    T* const target = writeAs<T>(run, 1) + plane * rows.length * columns.length;
-    std::fill_n(target, rows.length * columns.length, T(0));
-    for (std::int64_t row = 0; row < rows.count; ++row) {
-      const Axis::Steps down = rows.of(row);
-      const double height = divisor(rows, row, countPadding);
-      const T* const in = source + row * view.strides[1];
-      for (std::int64_t start = 0; start < columns.count; start += block) {
-        const std::int64_t end = std::min(start + block, columns.count);
-        for (std::int64_t w = start; w < end; ++w) {
-          shares[w - start] = static_cast<T>(static_cast<double>(in[w * view.strides[2]]) /
-                                             (height * divisor(columns, w, countPadding)));
-        }
-        for (std::int64_t r = down.first; r < down.last; ++r) {
-          T* const line = target + (down.start + r * rows.dilation) * columns.length;
-          // Descending, so that each element gets the shares of its windows in ascending order.
-          eachStep<true>(columns, start, end, [&](std::int64_t shift, std::int64_t first, std::int64_t last) {
-            for (std::int64_t w = first; w < last; ++w) line[w * columns.stride + shift] += shares[w - start];
-          });
-        }
-      }
-    }
-  }
+  gradientRows<T>(pooling, 1, from, to, g.adjacentLanes(), true,
+                  [&](std::int64_t plane, std::int64_t row, std::int64_t line, const Range& some,
+                      const Range& lanes, T* target) {
+                    const T* const in = readAs<T>(run, 0) + g.at(plane, row) + lanes.first * g.laneStride;
+                    const double height = divisor(rows, row, countPadding);
+                    T* share = shares;
+                    for (std::int64_t w = some.first; w < some.last; ++w) {
+                      const double by = height * divisor(columns, w, countPadding);
+                      const T* const numbers = in + w * g.columnStride;
+                      for (std::int64_t lane = 0; lane < lanes.size(); ++lane) {
+                        *share++ = static_cast<T>(static_cast<double>(numbers[lane]) / by);
+                      }
+                    }
+                    // Descending, so that each element gets the shares of its windows in ascending order.
+                    pooling.eachStepOf<true>(
+                        line, some, lanes, [&](const WindowStep& step, std::int64_t at, std::int64_t place) {
+                          spread(step, shares + place, target + at);
+                        });
+                  });
 }
 
-bool runGradient(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, RoutineFailure&) {
-  if (run.call.operands[0].type == DType::float64) {
-    spreadPlanes<double>(run, from, to);
-  } else {
-    spreadPlanes<float>(run, from, to);
-  }
-  return true;
+bool runAvgGradient(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, RoutineFailure&) {
+  return withFloat(run, [&](auto zero) { spreadRows<decltype(zero)>(run, from, to); });
+}
+
+// A row of one of these routines. All reads should be contiguous along their last axis.
+constexpr RoutineRow poolingRow(const char* name, int reads, int integers, unsigned dtypes,
+                                bool (*check)(const RoutineCall& call, Fault& fault),
+                                bool (*run)(const RoutineRun& run, std::int64_t from, std::int64_t to, char*,
+                                            RoutineFailure&)) {
+  RoutineRow row = {name,   reads,
+                    1,      integers,
+                    dtypes, false,
+                    -1,     (1u << reads) - 1,
+                    check,  reads == 1 ? unitsOfOne : unitsOfTwo,
+                    run};
+  row.channelsLast = windowIntegers;
+  return row;
 }
 
 }  // namespace
 
-extern const RoutineRow maxPoolRow, avgPoolRow, avgPoolGradientRow;
-const RoutineRow maxPoolRow = {
-    "maxPool", 1, 1, windowIntegers, numberDtypes, false, -1, 0, checkMaxPool, planeUnits, runMaxPool};
-const RoutineRow avgPoolRow = {
-    "avgPool", 1, 1, windowIntegers + 1, floatDtypes, false, -1, 0, checkAvgPool, planeUnits, runAvgPool};
-const RoutineRow avgPoolGradientRow = {"avgPoolGradient", 1,          1,          windowIntegers + 1,
-                                       floatDtypes,       false,      -1,         0,
-                                       checkGradient,     planeUnits, runGradient};
+extern const RoutineRow maxPoolRow, maxPoolValuesRow, maxPoolGradientRow, avgPoolRow, avgPoolGradientRow;
+const RoutineRow maxPoolRow =
+    poolingRow("maxPool", 1, windowIntegers + 1, numberDtypes, checkMaxPool, runMaxPool);
+const RoutineRow maxPoolValuesRow =
+    poolingRow("maxPoolValues", 2, windowIntegers + 1, numberDtypes, checkValues, runValues);
+const RoutineRow maxPoolGradientRow =
+    poolingRow("maxPoolGradient", 2, windowIntegers + 1, floatDtypes, checkMaxGradient, runMaxGradient);
+const RoutineRow avgPoolRow =
+    poolingRow("avgPool", 1, windowIntegers + 2, floatDtypes, checkAvgPool, runAvgPool);
+const RoutineRow avgPoolGradientRow =
+    poolingRow("avgPoolGradient", 1, windowIntegers + 2, floatDtypes, checkAvgGradient, runAvgGradient);
 
 }  // namespace forebay

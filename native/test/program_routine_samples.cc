@@ -156,7 +156,8 @@ void addWindowRoutine(Generator& generator, Code& code, Space& space, const Rout
   RoutineSample sample(generator, space, row);
   const std::string name = row.name;
   Code::Numbers integers(static_cast<std::size_t>(row.integers));
-  Sizes plane = {between(generator, 0, 3), 0, 0}, windows = plane;
+  const std::int64_t channels = between(generator, 0, 3) > 0 ? between(generator, 0, 5) : 33;
+  Sizes plane = {between(generator, 0, 3), channels, 0, 0}, windows = plane;
   for (std::size_t d = 0; d < 2; ++d) {
     const std::int64_t size = between(generator, 1, 4), stride = between(generator, 1, 3);
     std::int64_t dilation = between(generator, 0, 2) > 0 ? 1 : between(generator, 1, 3);
@@ -169,17 +170,23 @@ void addWindowRoutine(Generator& generator, Code& code, Space& space, const Rout
     // The last window starts before the end.
     const std::int64_t most = (length + before - 1) / stride + 1;
     const std::int64_t count = between(generator, 0, 3) > 0 ? most : between(generator, 0, most);
-    plane[1 + d] = length;
-    windows[1 + d] = count;
+    plane[2 + d] = length;
+    windows[2 + d] = count;
     integers[d] = static_cast<double>(size);
     integers[2 + d] = static_cast<double>(stride);
     integers[4 + d] = static_cast<double>(dilation);
     integers[6 + 2 * d] = static_cast<double>(before);
     integers[7 + 2 * d] = static_cast<double>(between(generator, 0, 3));
   }
-  if (row.integers == 11) integers[10] = static_cast<double>(between(generator, 0, 1));
-  const bool gradient = name == "avgPoolGradient";
+  for (std::size_t i = 10; i < integers.size(); ++i)
+    integers[i] = static_cast<double>(between(generator, 0, 1));
+  if (integers[10] == 1) {
+    for (Sizes* sizes : {&plane, &windows}) *sizes = {(*sizes)[0], (*sizes)[2], (*sizes)[3], (*sizes)[1]};
+  }
+  const bool gradient = name.find("Gradient") != std::string::npos;
   sample.read(type, gradient ? windows : plane);
+  // Random indices: some of them are in their windows.
+  if (row.reads == 2) sample.indices(windows);
   sample.write(name == "maxPool" ? DType::int32 : type, gradient ? plane : windows);
   sample.add(code, integers);
 }

@@ -113,51 +113,100 @@ void argmin(List& list) {
   }
 }
 
-// Calls body(row, column, inside) for every position of a window that does not lie beyond the padding.
-template <class Body>
-void eachOfWindow(const Integers& n, std::int64_t height, std::int64_t width, std::int64_t row,
-                  std::int64_t column, const Body& body) {
-  for (std::int64_t r = 0; r < n[0]; ++r) {
-    for (std::int64_t c = 0; c < n[1]; ++c) {
-      const std::int64_t y = row * n[2] + r * n[4] - n[6], x = column * n[3] + c * n[5] - n[8];
-      if (y >= height + n[7] || x >= width + n[9]) continue;
-      body(y, x, y >= 0 && y < height && x >= 0 && x < width);
+// The integers of pooling. `n` has those that describe the windows.
+struct Pool {
+  const Integers& n;
+  bool last() const { return n[10] == 1; }
+  bool countsPadding() const { return n.size() > 11 && n[11] == 1; }
+
+  std::int64_t size(const PlainOperand& image, int axis) const {
+    static constexpr std::size_t lasts[] = {0, 3, 1, 2};
+    return image.sizes[last() ? lasts[axis] : static_cast<std::size_t>(axis)];
+  }
+  // The element of an image [batch, channels, height, width].
+  double& at(PlainOperand& image, std::int64_t b, std::int64_t c, std::int64_t y, std::int64_t x) const {
+    const std::int64_t height = size(image, 2), width = size(image, 3), channels = size(image, 1);
+    const std::int64_t place = last() ? ((b * height + y) * width + x) * channels + c
+                                      : ((b * channels + c) * height + y) * width + x;
+    return image.elements[static_cast<std::size_t>(place)];
+  }
+  // Calls body(b, c, row, column) for every window.
+  template <class Body>
+  void eachWindow(const PlainOperand& windows, const Body& body) const {
+    for (std::int64_t b = 0; b < size(windows, 0); ++b) {
+      for (std::int64_t c = 0; c < size(windows, 1); ++c) {
+        for (std::int64_t row = 0; row < size(windows, 2); ++row) {
+          for (std::int64_t column = 0; column < size(windows, 3); ++column) body(b, c, row, column);
+        }
+      }
     }
   }
-}
+  // Calls body(y, x, inside) for every position of a window that does not lie beyond the padding.
+  template <class Body>
+  void eachOfWindow(const PlainOperand& image, std::int64_t row, std::int64_t column,
+                    const Body& body) const {
+    const std::int64_t height = size(image, 2), width = size(image, 3);
+    for (std::int64_t r = 0; r < n[0]; ++r) {
+      for (std::int64_t c = 0; c < n[1]; ++c) {
+        const std::int64_t y = row * n[2] + r * n[4] - n[6], x = column * n[3] + c * n[5] - n[8];
+        if (y >= height + n[7] || x >= width + n[9]) continue;
+        body(y, x, y >= 0 && y < height && x >= 0 && x < width);
+      }
+    }
+  }
+};
 
-void maxPool(List& list, const Integers& n) {
-  PlainOperand &x = list[0], &out = list[1];
-  each(out, [&](std::int64_t p, std::int64_t row, std::int64_t column) {
+void maxPool(List& list, const Pool& pool) {
+  PlainOperand &image = list[0], &out = list[1];
+  pool.eachWindow(out, [&](std::int64_t b, std::int64_t c, std::int64_t row, std::int64_t column) {
     std::int64_t best = -1;
     double most = 0;
-    eachOfWindow(n, x.sizes[1], x.sizes[2], row, column, [&](std::int64_t y, std::int64_t at, bool inside) {
-      if (!inside || !(best < 0 || larger(x.at(p, y, at), most))) return;
-      most = x.at(p, y, at);
-      best = y * x.sizes[2] + at;
+    pool.eachOfWindow(image, row, column, [&](std::int64_t y, std::int64_t x, bool inside) {
+      if (!inside || !(best < 0 || larger(pool.at(image, b, c, y, x), most))) return;
+      most = pool.at(image, b, c, y, x);
+      best = y * pool.size(image, 3) + x;
     });
-    out.at(p, row, column) = static_cast<double>(best);
+    pool.at(out, b, c, row, column) = static_cast<double>(best);
   });
 }
 
-void avgPool(DType type, List& list, const Integers& n, bool gradient) {
-  PlainOperand &windows = list[gradient ? 0 : 1], &plane = list[gradient ? 1 : 0];
-  if (gradient) std::fill(plane.elements.begin(), plane.elements.end(), 0.0);
-  each(windows, [&](std::int64_t p, std::int64_t row, std::int64_t column) {
-    double sum = 0, count = 0;
-    const std::int64_t height = plane.sizes[1], width = plane.sizes[2];
-    eachOfWindow(n, height, width, row, column, [&](std::int64_t y, std::int64_t x, bool inside) {
-      if (inside) sum += plane.at(p, y, x);
-      if (inside || n[10] == 1) ++count;
+// Takes the elements at the indices or, as the gradient, adds the numbers of the windows there.
+void winners(DType type, List& list, const Pool& pool, bool gradient) {
+  PlainOperand &windows = list[gradient ? 0 : 2], &image = list[gradient ? 2 : 0], &indices = list[1];
+  std::fill(list[2].elements.begin(), list[2].elements.end(), 0.0);
+  pool.eachWindow(windows, [&](std::int64_t b, std::int64_t c, std::int64_t row, std::int64_t column) {
+    const double index = pool.at(indices, b, c, row, column);
+    double& number = pool.at(windows, b, c, row, column);
+    pool.eachOfWindow(image, row, column, [&](std::int64_t y, std::int64_t x, bool inside) {
+      if (!inside || static_cast<double>(y * pool.size(image, 3) + x) != index) return;
+      double& element = pool.at(image, b, c, y, x);
+      if (gradient) {
+        element = rounded(type, element + number);
+      } else {
+        number = element;
+      }
     });
-    double& element = windows.at(p, row, column);
+  });
+}
+
+void avgPool(DType type, List& list, const Pool& pool, bool gradient) {
+  PlainOperand &windows = list[gradient ? 0 : 1], &image = list[gradient ? 1 : 0];
+  if (gradient) std::fill(image.elements.begin(), image.elements.end(), 0.0);
+  pool.eachWindow(windows, [&](std::int64_t b, std::int64_t c, std::int64_t row, std::int64_t column) {
+    double sum = 0, count = 0;
+    pool.eachOfWindow(image, row, column, [&](std::int64_t y, std::int64_t x, bool inside) {
+      if (inside) sum += pool.at(image, b, c, y, x);
+      if (inside || pool.countsPadding()) ++count;
+    });
+    double& number = pool.at(windows, b, c, row, column);
     if (!gradient) {
-      element = rounded(type, sum / count);
+      number = rounded(type, sum / count);
       return;
     }
-    eachOfWindow(n, height, width, row, column, [&](std::int64_t y, std::int64_t x, bool inside) {
+    pool.eachOfWindow(image, row, column, [&](std::int64_t y, std::int64_t x, bool inside) {
       if (!inside) return;
-      plane.at(p, y, x) = rounded(type, plane.at(p, y, x) + rounded(type, element / count));
+      double& element = pool.at(image, b, c, y, x);
+      element = rounded(type, element + rounded(type, number / count));
     });
   });
 }
@@ -175,9 +224,11 @@ void runRoutinePlainly(const RoutineRow& row, DType type, List& operands, const 
   if (name == "topK") return order(operands, true, true);
   if (name == "cumsum") return cumsum(type, operands, integers[0] == 1);
   if (name == "argmin") return argmin(operands);
-  if (name == "maxPool") return maxPool(operands, integers);
-  if (name == "avgPool") return avgPool(type, operands, integers, false);
-  if (name == "avgPoolGradient") return avgPool(type, operands, integers, true);
+  if (name == "maxPool") return maxPool(operands, {integers});
+  if (name == "maxPoolValues") return winners(type, operands, {integers}, false);
+  if (name == "maxPoolGradient") return winners(type, operands, {integers}, true);
+  if (name == "avgPool") return avgPool(type, operands, {integers}, false);
+  if (name == "avgPoolGradient") return avgPool(type, operands, {integers}, true);
   if (name == "convPack" || name == "convPackGradient") return packPlainly(type, operands, integers);
   if (name.find("conv") == 0) return convolvePlainly(type, name, operands, integers);
   std::abort();  // a routine without a reference

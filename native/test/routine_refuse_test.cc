@@ -2,6 +2,7 @@
 #include "kernels/gemm.h"
 #include "routines/routine.h"
 #include "test/refusals.h"
+#include "test/routine_program.h"
 
 using namespace forebay;
 using namespace forebay::test;
@@ -244,48 +245,76 @@ TEST_CASE("sizes of packed weights that overflow are refused") {
 
 TEST_CASE("pooling with wrong windows is refused") {
   // Windows of 2 x 2 with stride 2 over planes of 4 x 5, with a padding of 1 at the right.
-  const auto pool = [](double id, double type, const Numbers& plane, const Numbers& windows,
-                       const Numbers& integers) {
-    const bool gradient = id == 11;
-    Numbers body = {id, f32, type};
-    for (const auto* sizes : {gradient ? &windows : &plane, gradient ? &plane : &windows}) {
-      const bool read = body.size() == 3;
-      body.push_back(3);
-      body.insert(body.end(), sizes->begin(), sizes->end());
-      body.insert(body.end(), {read ? 3.0 : 0.0, 0, (*sizes)[1] * (*sizes)[2], (*sizes)[2], 1});
-    }
-    body.insert(body.end(), integers.begin(), integers.end());
-    return with(routine, body);
+  struct Routine {
+    const char* name;
+    bool gradient, indices;  // reads an element for each window; reads indices
+    double written;
+    std::size_t integers;
   };
-  const Numbers plane = {2, 4, 5}, windows = {2, 2, 3}, fine = {2, 2, 2, 2, 1, 1, 0, 0, 0, 1};
-  for (const double id : {9.0, 10.0, 11.0}) {
-    const auto changed = [&](std::size_t at, double number) {
-      Numbers integers = fine;
-      if (id > 9) integers.push_back(1);
-      if (at < integers.size()) integers[at] = number;
-      return pool(id, id == 9 ? i32 : f32, plane, windows, integers);
-    };
-    CAPTURE(id);
-    CHECK(refusal(changed(99, 0)) == "");
-    refuses(changed(0, 0), "the height of a window is 0, expected an integer from 1 to 2^31 - 1");
-    refuses(changed(1, 2147483648.0), "the width of a window is 2147483648");
-    refuses(changed(2, 0), "the stride of rows is 0");
-    refuses(changed(3, 5), "window 2 along the columns has no element of x");
-    refuses(changed(2, 4), "window 1 along the rows has no element of x");
-    refuses(changed(4, 0), "the dilation of rows is 0");
-    refuses(changed(6, 2), "window 0 along the rows has no element of x");
-    refuses(changed(8, 2147483648.0), "the padding at the left is 2147483648");
-    if (id > 9) refuses(changed(10, 2), "the flag that counts padding is 2, expected 0 or 1");
-    Numbers integers = fine;
-    if (id > 9) integers.push_back(0);
-    refuses(pool(id, id == 9 ? f32 : i32, plane, windows, integers), "out is");
-    refuses(pool(id, id == 9 ? i32 : f32, plane, {1, 2, 3}, integers), "axis 0 of out has");
-    // Windows whose steps are wider than the plane step over all of its elements.
-    CHECK(refusal(pool(id, id == 9 ? i32 : f32, {1, 1, 1}, {1, 1, 1},
-                       id == 9 ? Numbers{1, 2, 1, 1, 1, 3, 0, 0, 3, 0}
-                               : Numbers{1, 2, 1, 1, 1, 3, 0, 0, 3, 0, 1})) == "");
-    refuses(pool(id, id == 9 ? i32 : f32, {1, 1, 1}, {1, 1, 4},
-                 id == 9 ? Numbers{1, 2, 1, 1, 1, 3, 0, 0, 3, 0} : Numbers{1, 2, 1, 1, 1, 3, 0, 0, 3, 0, 1}),
-            "window 1 along the columns has no element of x");
+  constexpr Routine all[] = {{"maxPool", false, false, i32, 11},
+                             {"maxPoolValues", false, true, f32, 11},
+                             {"maxPoolGradient", true, true, f32, 11},
+                             {"avgPool", false, false, f32, 12},
+                             {"avgPoolGradient", true, false, f32, 12}};
+  const auto program = [](const Routine& one, double type, const Numbers& images, const Numbers& windows,
+                          const Numbers& integers, const Numbers& indices) {
+    std::vector<Operand> reads = {{f32, one.gradient ? windows : images}};
+    if (one.indices) reads.push_back({i32, indices});
+    return RoutineProgram(one.name, reads, {type, one.gradient ? images : windows}, integers).code;
+  };
+  for (const Routine& one : all) {
+    CAPTURE(one.name);
+    for (const bool last : {false, true}) {
+      CAPTURE(last);
+      const auto sizes = [&](double batch, double channels, double height, double width) {
+        return last ? Numbers{batch, height, width, channels} : Numbers{batch, channels, height, width};
+      };
+      const auto numbers = [&](const Numbers& windows) {
+        Numbers integers = windows;
+        integers.push_back(last ? 1 : 0);
+        integers.resize(one.integers, 1);
+        return integers;
+      };
+      const Numbers images = sizes(2, 3, 4, 5), windows = sizes(2, 3, 2, 3);
+      const Numbers fine = numbers({2, 2, 2, 2, 1, 1, 0, 0, 0, 1});
+      const auto changed = [&](std::size_t at, double number) {
+        Numbers integers = fine;
+        if (at < integers.size()) integers[at] = number;
+        return program(one, one.written, images, windows, integers, windows);
+      };
+      CHECK(refusal(changed(99, 0)) == "");
+      refuses(changed(0, 0), "the height of a window is 0, expected an integer from 1 to 2^31 - 1");
+      refuses(changed(1, 2147483648.0), "the width of a window is 2147483648");
+      refuses(changed(2, 0), "the stride of rows is 0");
+      refuses(changed(3, 5), "window 2 along the columns has no element of x");
+      refuses(changed(2, 4), "window 1 along the rows has no element of x");
+      refuses(changed(4, 0), "the dilation of rows is 0");
+      refuses(changed(6, 2), "window 0 along the rows has no element of x");
+      refuses(changed(8, 2147483648.0), "the padding at the left is 2147483648");
+      refuses(changed(10, 2), "the flag that channels are last is 2, expected 0 or 1");
+      if (one.integers > 11) refuses(changed(11, 2), "the flag that counts padding is 2, expected 0 or 1");
+      refuses(program(one, one.written == i32 ? f32 : i32, images, windows, fine, windows), "out is");
+      const auto pooled = [&](const Numbers& wrong) {
+        return program(one, one.written, images, wrong, fine, wrong);
+      };
+      refuses(pooled(sizes(1, 3, 2, 3)), "has");
+      refuses(pooled(sizes(2, 4, 2, 3)), "has");
+      refuses(pooled({2, 3, 6}), "the rank of");
+      if (one.indices) {
+        refuses(program(one, f32, images, windows, fine, sizes(2, 3, 3, 3)), "of indices has 3 elements");
+        refuses(program(one, f32, images, windows, fine, {2, 3, 6}), "the rank of indices is 3");
+      }
+      // The number of planes has more than 64 bits.
+      const double most = 4503599627370496.0;
+      const Numbers none = sizes(most, most, 4, 0), nothing = sizes(most, most, 2, 0);
+      CHECK(refusal(program(one, one.written, none, nothing, fine, nothing)) == "");
+      // Windows whose steps are wider than the plane step over all of its elements.
+      const Numbers wide = numbers({1, 2, 1, 1, 1, 3, 0, 0, 3, 0}), single = sizes(1, 1, 1, 1);
+      const auto over = [&](double count) {
+        return program(one, one.written, single, sizes(1, 1, 1, count), wide, sizes(1, 1, 1, count));
+      };
+      CHECK(refusal(over(1)) == "");
+      refuses(over(4), "window 1 along the columns has no element of x");
+    }
   }
 }

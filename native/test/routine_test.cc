@@ -123,13 +123,22 @@ TEST_CASE("large routines that are split among threads equal their references") 
   hold("topK", {x}, {i32, {3, 20, 90}}, {});
   hold("cumsum", {x}, x, {0});
   hold("argmin", {x}, {i32, {3, 90}}, {});
-  const Operand planes = {f32, {40, 66, 70}}, pooled = {f32, {40, 33, 35}};
-  const Code::Numbers windows = {3, 3, 2, 2, 1, 1, 1, 0, 1, 0};
-  hold("maxPool", {planes}, {i32, {40, 33, 35}}, windows);
-  Code::Numbers counting = windows;
-  counting.push_back(1);
-  hold("avgPool", {planes}, pooled, counting);
-  hold("avgPoolGradient", {pooled}, planes, counting);
+  for (const bool last : {false, true}) {
+    CAPTURE(last);
+    const auto images = [&](double type, double height, double width) -> Operand {
+      if (last) return {type, {3, height, width, 40}};
+      return {type, {3, 40, height, width}};
+    };
+    const Operand planes = images(f32, 66, 30), pooled = images(f32, 33, 15), winners = images(i32, 33, 15);
+    const Code::Numbers windows = {3, 3, 2, 2, 1, 1, 1, 0, 1, 0, last ? 1.0 : 0.0};
+    hold("maxPool", {planes}, winners, windows);
+    hold("maxPoolValues", {planes, winners}, pooled, windows);
+    hold("maxPoolGradient", {pooled, winners}, planes, windows);
+    Code::Numbers counting = windows;
+    counting.push_back(1);
+    hold("avgPool", {planes}, pooled, counting);
+    hold("avgPoolGradient", {pooled}, planes, counting);
+  }
 }
 
 TEST_CASE("gather and scatterAdd whose results are written around the caches equal their references") {
@@ -188,26 +197,107 @@ TEST_CASE("sorts are stable, and NaN counts as the largest number") {
 TEST_CASE("maxPool takes the first of ties, and a NaN") {
   // Windows of 2 x 2 with stride 2 over 2 x 6, and a window that has only minus infinity.
   const Operand x = {f32,
-                     {1, 2, 8},
+                     {1, 1, 2, 8},
                      {5, 5, 1, notANumber, 3, notANumber, -infinity, -infinity,  //
                       5, 5, 9, 7, 8, notANumber, -infinity, -infinity}};
-  CHECK(computed("maxPool", {x}, {i32, {1, 1, 4}}, {2, 2, 2, 2, 1, 1, 0, 0, 0, 0}) ==
-        std::vector<double>{0, 3, 5, 6});
+  const Operand values = {f32, {1, 1, 1, 4}}, winners = {i32, {1, 1, 1, 4}, {0, 3, 5, 6}};
+  const Code::Numbers windows = {2, 2, 2, 2, 1, 1, 0, 0, 0, 0, 0};
+  CHECK(computed("maxPool", {x}, winners, windows) == winners.elements);
+  CHECK(sameNumbers(computed("maxPoolValues", {x, winners}, values, windows),
+                    {5, notANumber, notANumber, -infinity}));
   // With padding of 1 at the left, the windows are the columns {0}, {1, 2}, {3, 4}, {5, 6} and {7}.
-  CHECK(computed("maxPool", {x}, {i32, {1, 1, 5}}, {2, 2, 2, 2, 1, 1, 0, 0, 1, 1}) ==
+  CHECK(computed("maxPool", {x}, {i32, {1, 1, 1, 5}}, {2, 2, 2, 2, 1, 1, 0, 0, 1, 1, 0}) ==
         std::vector<double>{0, 10, 3, 5, 7});
+  const double least = std::numeric_limits<std::int32_t>::min();
+  CHECK(computed("maxPool", {{i32, {1, 1, 1, 4}, {least, least, least, -1}}}, {i32, {1, 1, 1, 2}},
+                 {1, 2, 1, 2, 1, 1, 0, 0, 0, 0, 0}) == std::vector<double>{0, 3});
+}
+
+TEST_CASE("pooling computes the same bits with channels last") {
+  // Images of 3 channels, 5 x 7, with overlapping windows, ties and NaN.
+  constexpr std::size_t batch = 2, channels = 3, height = 5, width = 7, rows = 3, columns = 4;
+  std::vector<double> elements(batch * channels * height * width), given(batch * channels * rows * columns);
+  Generator generator(6);
+  for (double& element : elements) {
+    const std::int64_t number = between(generator, -3, 4);
+    element = number == 4 ? notANumber : static_cast<double>(number) / 3;
+  }
+  for (double& number : given) number = static_cast<double>(between(generator, -99, 99)) / 7;
+  // Moves the channels of images of h x w to the last axis.
+  const auto moved = [&](const std::vector<double>& from, std::size_t h, std::size_t w) {
+    std::vector<double> to;
+    for (std::size_t b = 0; b < batch; ++b) {
+      for (std::size_t i = 0; i < h * w; ++i) {
+        for (std::size_t c = 0; c < channels; ++c) to.push_back(from[(b * channels + c) * h * w + i]);
+      }
+    }
+    return to;
+  };
+  const auto first = [&](double type, double h, double w, const std::vector<double>& of = {}) -> Operand {
+    return {type, {batch, channels, h, w}, of};
+  };
+  const auto last = [&](double type, double h, double w, const std::vector<double>& of = {}) -> Operand {
+    return {type, {batch, h, w, channels}, of};
+  };
+  const auto withFlag = [&](double flag, bool counts) {
+    Code::Numbers integers = {3, 3, 2, 2, 1, 1, 1, 1, 1, 1, flag};
+    if (counts) integers.push_back(0);
+    return integers;
+  };
+  const std::vector<double> x = moved(elements, height, width), g = moved(given, rows, columns);
+  const std::vector<double> winners = computed("maxPool", {first(f32, height, width, elements)},
+                                               first(i32, rows, columns), withFlag(0, false));
+  const std::vector<double> lasts = moved(winners, rows, columns);
+  CHECK(computed("maxPool", {last(f32, height, width, x)}, last(i32, rows, columns), withFlag(1, false)) ==
+        lasts);
+  for (const double type : {f32, f64}) {
+    CHECK(
+        sameNumbers(computed("maxPoolValues", {last(type, height, width, x), last(i32, rows, columns, lasts)},
+                             last(type, rows, columns), withFlag(1, false)),
+                    moved(computed("maxPoolValues",
+                                   {first(type, height, width, elements), first(i32, rows, columns, winners)},
+                                   first(type, rows, columns), withFlag(0, false)),
+                          rows, columns)));
+    CHECK(computed("maxPoolGradient", {last(type, rows, columns, g), last(i32, rows, columns, lasts)},
+                   last(type, height, width), withFlag(1, false)) ==
+          moved(computed("maxPoolGradient",
+                         {first(type, rows, columns, given), first(i32, rows, columns, winners)},
+                         first(type, height, width), withFlag(0, false)),
+                height, width));
+    CHECK(sameNumbers(
+        computed("avgPool", {last(type, height, width, x)}, last(type, rows, columns), withFlag(1, true)),
+        moved(computed("avgPool", {first(type, height, width, elements)}, first(type, rows, columns),
+                       withFlag(0, true)),
+              rows, columns)));
+    CHECK(computed("avgPoolGradient", {last(type, rows, columns, g)}, last(type, height, width),
+                   withFlag(1, true)) ==
+          moved(computed("avgPoolGradient", {first(type, rows, columns, given)}, first(type, height, width),
+                         withFlag(0, true)),
+                height, width));
+  }
+}
+
+TEST_CASE("maxPoolValues and maxPoolGradient ignore an index that is not in its window") {
+  const Operand x = {f32, {1, 1, 1, 4}, {1, 2, 3, 4}}, pair = {f32, {1, 1, 1, 2}, {5, 6}};
+  const Code::Numbers windows = {1, 2, 1, 2, 1, 1, 0, 0, 0, 0, 0};
+  const double most = std::numeric_limits<std::int32_t>::max();
+  for (const double wrong : {2.0, -1.0, most, -most - 1}) {
+    const Operand indices = {i32, {1, 1, 1, 2}, {wrong, 3}};
+    CHECK(computed("maxPoolValues", {x, indices}, pair, windows) == std::vector<double>{0, 4});
+    CHECK(computed("maxPoolGradient", {pair, indices}, x, windows) == std::vector<double>{0, 0, 0, 6});
+  }
 }
 
 TEST_CASE("avgPool counts padding, or does not") {
-  const Operand x = {f64, {1, 1, 3}, {2, 4, 6}};
-  CHECK(computed("avgPool", {x}, {f64, {1, 1, 2}}, {1, 2, 1, 2, 1, 1, 0, 0, 1, 0, 1}) ==
+  const Operand x = {f64, {1, 1, 1, 3}, {2, 4, 6}};
+  CHECK(computed("avgPool", {x}, {f64, {1, 1, 1, 2}}, {1, 2, 1, 2, 1, 1, 0, 0, 1, 0, 0, 1}) ==
         std::vector<double>{1, 5});
-  CHECK(computed("avgPool", {x}, {f64, {1, 1, 2}}, {1, 2, 1, 2, 1, 1, 0, 0, 1, 0, 0}) ==
+  CHECK(computed("avgPool", {x}, {f64, {1, 1, 1, 2}}, {1, 2, 1, 2, 1, 1, 0, 0, 1, 0, 0, 0}) ==
         std::vector<double>{2, 5});
   // The last window reaches beyond the padding, as with `ceil`. Positions beyond the padding do not count.
-  CHECK(computed("avgPool", {x}, {f64, {1, 1, 2}}, {1, 3, 1, 2, 1, 1, 0, 0, 0, 0, 1}) ==
+  CHECK(computed("avgPool", {x}, {f64, {1, 1, 1, 2}}, {1, 3, 1, 2, 1, 1, 0, 0, 0, 0, 0, 1}) ==
         std::vector<double>{4, 6});
-  CHECK(computed("avgPool", {x}, {f64, {1, 1, 2}}, {1, 4, 1, 2, 1, 1, 0, 0, 0, 1, 1}) ==
+  CHECK(computed("avgPool", {x}, {f64, {1, 1, 1, 2}}, {1, 4, 1, 2, 1, 1, 0, 0, 0, 1, 0, 1}) ==
         std::vector<double>{3, 3});
 }
 

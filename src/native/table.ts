@@ -125,6 +125,11 @@ export interface RoutineFacts extends RoutineRow {
    * makes it contiguous.
    */
   readonly lanes: readonly number[];
+  /**
+   * If all operands are images [batch, channels, height, width], the integer that is 1 if their axes are in the order
+   * [batch, height, width, channels] instead; -1 otherwise.
+   */
+  readonly channelsLast: number;
 }
 
 function routine(
@@ -148,12 +153,14 @@ export const expectedRoutines: readonly RoutineRow[] = [
   routine('topK', 1, 0),
   routine('cumsum', 1, 1),
   routine('argmin', 1, 0),
-  routine('maxPool', 1, 10),
-  routine('avgPool', 1, 11, floating),
-  routine('avgPoolGradient', 1, 11, floating),
+  routine('maxPool', 1, 11),
+  routine('avgPool', 1, 12, floating),
+  routine('avgPoolGradient', 1, 12, floating),
   routine('convPack', 1, 1, floating),
   routine('convPackGradient', 1, 5, floating),
   routine('conv', 2, 11, floating),
   routine('convInputGradient', 2, 11, floating),
   routine('convWeightGradient', 2, 11, floating),
+  routine('maxPoolValues', 2, 11),
+  routine('maxPoolGradient', 2, 11, floating),
 ];

@@ -16,6 +16,7 @@ export * from './matmul.js';
 export * from './mean.js';
 export * from './order.js';
 export * from './pooling.js';
+export type { AvgPoolOptions, MaxPoolOptions } from './pooling-options.js';
 export * from './random.js';
 export type { Binary, Unary } from './samples.js';
 export type { Padding, Sides } from './sides.js';

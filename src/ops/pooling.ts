@@ -1,50 +1,29 @@
 /**
- * Pooling over windows: `maxPool1d`, `maxPool2d`, `avgPool1d` and `avgPool2d`. The maximum is taken at the indices of
- * the largest elements, so its gradient is that of `takeAlongAxis`.
+ * Pooling over windows: `maxPool1d`, `maxPool2d`, `avgPool1d` and `avgPool2d`. A maximum is taken at the index of the
+ * largest element of its window, so its gradient goes to this element. The inner ops are linear in all but the indices,
+ * so each is the gradient of another.
  */
 
-import { checkedLater, flag } from '../arguments/kinds.js';
-import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import { ShapeError, ValueError } from '../errors.js';
 import type { Dim, Shape } from '../graph/dimension.js';
-import { multiplyDims } from '../graph/dimension.js';
 import { input } from '../graph/leaf.js';
-import type { Bound } from '../graph/lowering.js';
+import type { Bound, RoutineShapes } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
-import { type Fail, notDifferentiable, type Operand } from '../graph/op.js';
+import { type Fail, none, notDifferentiable, type Operand } from '../graph/op.js';
 import { type Apply, declare } from './declare.js';
-import { takeAlongAxis } from './indexing.js';
+import {
+  type AvgPoolOptions,
+  attributesOf,
+  avgPoolOptions,
+  type MaxPoolOptions,
+  maxPoolOptions,
+  type PoolAttributes,
+  type Windows,
+} from './pooling-options.js';
 import { floatingDType, indexDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
-import {
-  copied,
-  imagePadding,
-  operandOf,
-  type Padding,
-  type Sides,
-  sequencePadding,
-  sideOf,
-  sidesOf,
-} from './sides.js';
+import { operandOf } from './sides.js';
 import { reshape } from './views.js';
-
-/** The windows along one axis. */
-interface Windows {
-  /** The name of the axis, for errors. */
-  readonly axis: 'height' | 'width' | 'length';
-  readonly size: number;
-  readonly stride: number;
-  readonly dilation: number;
-  readonly before: number;
-  readonly after: number;
-  /** Whether a window may begin in the axis and end after the padding. */
-  readonly ceil: boolean;
-}
-
-interface PoolAttributes {
-  readonly rows: Windows;
-  readonly columns: Windows;
-}
 
 /** Returns the number of windows along an axis of `length` elements, as PyTorch counts them. */
 function windowCount(length: number, windows: Windows): number {
@@ -83,18 +62,20 @@ function pooledShape(x: Node, { rows, columns }: PoolAttributes, fail: Fail): Sh
   return [batch, channels, checkedCount(height, rows, fail), checkedCount(width, columns, fail)];
 }
 
-/** Returns the shape [planes, height, width] in which a routine reads or writes images. */
-function planes([batch, channels, height, width]: readonly number[]): number[] {
-  return [(batch as number) * (channels as number), height as number, width as number];
-}
-
+/** Returns the integers of a routine for images whose axes are in the order of the graph. */
 function integersOf({ rows, columns }: PoolAttributes): number[] {
   return [
     ...[rows.size, columns.size],
     ...[rows.stride, columns.stride],
     ...[rows.dilation, columns.dilation],
     ...[rows.before, rows.after, columns.before, columns.after],
+    0,
   ];
+}
+
+/** Returns how a routine is called that reads all inputs, and computes the result, as they are. */
+function callOf({ attributes, shape, inputShapes }: Bound<PoolAttributes>): RoutineShapes {
+  return { reads: inputShapes, write: shape, integers: integersOf(attributes) };
 }
 
 const label = ({ rows, columns }: PoolAttributes) => `${rows.size} x ${columns.size}`;
@@ -104,15 +85,7 @@ const largestOf = declare<PoolAttributes>({
   arity: 1,
   dtype: indexDType,
   shape: ([x], attributes, fail) => pooledShape(x as Node, attributes, fail),
-  lowering: {
-    kind: 'routine',
-    routine: 'maxPool',
-    call: ({ attributes, shape, inputShapes: [x] }) => ({
-      reads: [planes(x as readonly number[])],
-      write: planes(shape),
-      integers: integersOf(attributes),
-    }),
-  },
+  lowering: { kind: 'routine', routine: 'maxPool', call: callOf },
   gradient: notDifferentiable('an index is an integer'),
   label,
   samples: [
@@ -153,13 +126,83 @@ const largestOf = declare<PoolAttributes>({
   ],
 });
 
+/** The elements of x at the indices of a pooling. */
+const winners: Apply<PoolAttributes> = declare<PoolAttributes>({
+  name: 'maxPoolValues',
+  arity: 2,
+  dtype: ([x]) => (x as Node).dtype,
+  shape: ([, indices]) => (indices as Node).shape,
+  lowering: { kind: 'routine', routine: 'maxPoolValues', call: callOf },
+  gradient: ({ inputs: [x, indices], attributes, gradient }) => [
+    given([gradient, indices as Node], { ...attributes, shape: (x as Node).shape }),
+    none,
+  ],
+  label,
+  samples: [
+    { inputs: [{ shape: [2, 3, 4, 5] }], build: (x) => maxPool2d(x as Node, { size: 2 }) },
+    {
+      inputs: [{ shape: [1, 2, 5, 6] }],
+      build: (x) => maxPool2d(x as Node, { size: [3, 2], stride: 2, padding: 1 }),
+    },
+    { inputs: [{ shape: [2, 3, 7] }], build: (x) => maxPool1d(x as Node, { size: 3, stride: 2 }) },
+    { inputs: [{ shape: [0, 3, 4, 4] }], build: (x) => maxPool2d(x as Node, { size: 2 }) },
+  ],
+  refused: [
+    {
+      build: () => maxPool1d(input('x', [2, 3, 'steps']), { size: 2 }),
+      error: ShapeError,
+      message: /^\[maxPool\] expected a number as the length of x, but it is the name steps/,
+    },
+  ],
+});
+
+interface GivenAttributes extends PoolAttributes {
+  /** The shape of the operand of the pooling. */
+  readonly shape: Shape;
+}
+
+/** The gradient of `winners`: the number of each window is added at its index. */
+const given: Apply<GivenAttributes> = declare<GivenAttributes>({
+  name: 'maxPoolGradient',
+  arity: 2,
+  dtype: ([g], _attributes, fail) => floatingDType([g as Node], _attributes, fail),
+  shape: (_inputs, { shape }) => shape,
+  lowering: { kind: 'routine', routine: 'maxPoolGradient', call: callOf },
+  gradient: ({ inputs: [, indices], attributes: { shape: _, ...attributes }, gradient }) => [
+    winners([gradient, indices as Node], attributes),
+    none,
+  ],
+  label,
+  samples: (
+    [
+      [2, 3, 2, 2],
+      [1, 1, 2, 2],
+      [0, 3, 2, 2],
+    ] as const
+  ).map((shape) => ({
+    inputs: [{ shape }, { shape: [shape[0], shape[1], 4, 4] }],
+    build: (g, x) => {
+      const attributes = attributesOf('maxPool2d', { size: 3, padding: 1, stride: 2 });
+      const indices = largestOf([x as Node], attributes);
+      return given([g as Node, indices], { ...attributes, shape: (x as Node).shape });
+    },
+  })),
+  refused: [
+    refusesIntegers('maxPoolGradient', () => {
+      const attributes = attributesOf('maxPool2d', { size: 2 });
+      const g = input('indices', [1, 1, 2, 2], { dtype: 'int32' });
+      return given([g, g], { ...attributes, shape: [1, 1, 4, 4] });
+    }),
+  ],
+});
+
 interface AverageAttributes extends PoolAttributes {
   readonly countPadding: boolean;
 }
 
-const averageCall = ({ attributes, shape, inputShapes: [x] }: Bound<AverageAttributes>) => ({
-  reads: [planes(x as readonly number[])],
-  write: planes(shape),
+const averageCall = ({ attributes, shape, inputShapes }: Bound<AverageAttributes>) => ({
+  reads: inputShapes,
+  write: shape,
   integers: [...integersOf(attributes), Number(attributes.countPadding)],
 });
 
@@ -199,10 +242,7 @@ const averaged = declare<AverageAttributes>({
   ],
 });
 
-interface SpreadAttributes extends AverageAttributes {
-  /** The shape of the operand of the pooling. */
-  readonly shape: Shape;
-}
+interface SpreadAttributes extends AverageAttributes, GivenAttributes {}
 
 const spread: Apply<SpreadAttributes> = declare<SpreadAttributes>({
   name: 'avgPoolGradient',
@@ -237,70 +277,6 @@ const spread: Apply<SpreadAttributes> = declare<SpreadAttributes>({
   ],
 });
 
-const common = {
-  /** The size of a window. */
-  size: required(checkedLater<Sides>('a size'), 'kernelSize', 'kernel_size', 'poolSize'),
-  /** The distance between neighbouring windows; the size by default. */
-  stride: optional(checkedLater<Sides>('a stride'), 'strides'),
-  /** The number of positions that are added at the sides of x; 0 by default. */
-  padding: optional(checkedLater<Padding>('a padding'), 'pad', 'pads'),
-  /** The distance between neighbouring elements of a window; 1 by default. */
-  dilation: optional(checkedLater<Sides>('a dilation')),
-  /** If true, the last window may end after the padding. The default is false. */
-  ceil: optional(flag, 'ceilMode', 'ceil_mode'),
-};
-
-const maxPoolOptions = declareOptions('maxPool1d, maxPool2d', common);
-const avgPoolOptions = declareOptions('avgPool1d, avgPool2d', {
-  ...common,
-  /** If true, padding counts as zeros in the mean. The default is true, as in PyTorch. */
-  countPadding: optional(flag, 'countIncludePad', 'count_include_pad'),
-});
-
-/** Options of `maxPool1d` and `maxPool2d`. */
-export interface MaxPoolOptions extends OptionsOf<typeof maxPoolOptions> {}
-/** Options of `avgPool1d` and `avgPool2d`. */
-export interface AvgPoolOptions extends OptionsOf<typeof avgPoolOptions> {}
-
-/** Returns the options with copies of the lists in them. */
-function copiedOptions(name: string, options: MaxPoolOptions): MaxPoolOptions {
-  const own = (option: 'size' | 'stride' | 'padding' | 'dilation') =>
-    copied(options[option], `[${name}] ${option}`);
-  return {
-    ...options,
-    size: own('size'),
-    stride: own('stride'),
-    padding: own('padding'),
-    dilation: own('dilation'),
-  } as MaxPoolOptions;
-}
-
-/** Returns the attributes for images, from the options of a function for images or sequences. */
-function attributesOf(name: string, options: MaxPoolOptions): PoolAttributes {
-  const own = copiedOptions(name, options);
-  const ofImages = name.endsWith('1d') ? alongWidth(name, own) : own;
-  const { size, stride = size, padding = 0, dilation = 1, ceil = false } = ofImages;
-  const side = (option: string, value: unknown) => sidesOf(value, 1, `[${name}] ${option}`);
-  const sizes = side('size', size);
-  const strides = side('stride', stride);
-  const dilations = side('dilation', dilation);
-  const pads = imagePadding(name, padding);
-  const axes = ['height', name.endsWith('1d') ? 'length' : 'width'] as const;
-  const axis = (i: 0 | 1): Windows => {
-    const [before, after] = pads[i] as [number, number];
-    return {
-      axis: axes[i],
-      size: sizes[i],
-      stride: strides[i],
-      dilation: dilations[i],
-      before,
-      after,
-      ceil,
-    };
-  };
-  return { rows: axis(0), columns: axis(1) };
-}
-
 const image = ['batch', 'channels', 'height', 'width'];
 const sequence = ['batch', 'channels', 'length'];
 
@@ -311,26 +287,8 @@ function asImage(x: Node, pool: (image: Node) => Node): Node {
   return reshape(pooled, [batch, channels, pooled.shape[3] as Dim]);
 }
 
-/** Returns the options of a 1-D function as those of the 2-D function for images of height 1. */
-function alongWidth(name: string, own: MaxPoolOptions): MaxPoolOptions {
-  const { size, stride = size, padding = 0, dilation = 1 } = own;
-  const one = (option: string, value: unknown) => sideOf(value, 1, `[${name}] ${option}`);
-  return {
-    ...own,
-    size: [1, one('size', size)],
-    stride: [1, one('stride', stride)],
-    padding: [[0, 0], sequencePadding(name, padding)],
-    dilation: [1, one('dilation', dilation)],
-  };
-}
-
 function maxPool(x: Node, attributes: PoolAttributes): Node {
-  const indices = largestOf([x], attributes);
-  const flat = (node: Node): Node => {
-    const [batch, channels, height, width] = node.shape as readonly [Dim, Dim, Dim, Dim];
-    return reshape(node, [batch, channels, multiplyDims(height, width)]);
-  };
-  return reshape(takeAlongAxis(flat(x), flat(indices), 2), indices.shape);
+  return winners([x, largestOf([x], attributes)], attributes);
 }
 
 /**

@@ -16,12 +16,10 @@ import { bytesOf, type DType, type TypedArray } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import { allocate } from '../tensor/tensor.js';
 import type { LoweringRecord } from './record.js';
-import { routineResult } from './routine.js';
+import { channelsLast, routineResult } from './routine.js';
 
 type Convolution = Extract<Lowering, { kind: 'convolution' }>;
 
-/** The axes [batch, height, width, channels] of images [batch, channels, height, width]. */
-const channelsLast = [0, 2, 3, 1];
 const channelsFirst = inverse(channelsLast);
 
 /** How a convolution or a gradient is computed by routines. */

@@ -115,6 +115,14 @@ export interface Fusing {
  */
 export type Arrange = (build: Builder, value: Value, axes: Axes, args: readonly Ref[]) => Ref;
 
+/** For values that can have their axes only in some orders. */
+export interface FewOrders {
+  /** The orders, other than its own, in which a value can be made. */
+  readonly orders: (value: Value) => readonly Axes[];
+  /** Makes the value in one of these orders. The instruction must read each operand in this order without a loss of speed. */
+  readonly make: Arrange;
+}
+
 /** What the passes must know of one kind of value. */
 export interface ValueRecord {
   /** Makes the same value of other operands. */
@@ -122,10 +130,10 @@ export interface ValueRecord {
   /** How a fused loop computes the value; undefined if it cannot. */
   readonly fusing: Fusing | undefined;
   /**
-   * Makes the value with its axes in another order in memory. 'reads any order' if the order of the value is fixed, but
-   * it reads operands in any order equally fast; otherwise 'fixed'.
+   * Makes the value with its axes in another order in memory: in any, or in a few. 'reads any order' if the order of the
+   * value is fixed, but it reads operands in any order equally fast; otherwise 'fixed'.
    */
-  readonly arrange: Arrange | 'reads any order' | 'fixed';
+  readonly arrange: Arrange | FewOrders | 'reads any order' | 'fixed';
   /** Makes the instructions that compute the value, if no fused loop computes it. */
   readonly instruct: (value: Value, writer: InstructionWriter, nodes: readonly Node[]) => void;
   /** Whether the instruction can read the operand `operand` from memory through this view, without a loss of speed. */

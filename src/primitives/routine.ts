@@ -8,11 +8,12 @@ import { ShapeError, ValueError } from '../errors.js';
 import type { Bound, Lowering, RoutineShapes, SeveralRoutineShapes } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
 import { resultsOf } from '../graph/results.js';
+import { listInOrder } from '../ir/axes.js';
 import type { Builder } from '../ir/builder.js';
 import type { Location } from '../ir/location.js';
 import type { Definition } from '../ir/rule.js';
 import { executor } from '../ir/target.js';
-import type { Ref } from '../ir/value.js';
+import type { Ref, Value } from '../ir/value.js';
 import { count, isContiguous } from '../ir/view.js';
 import { routineFacts } from '../native/addon.js';
 import { prepareRoutine } from '../native/kernels.js';
@@ -138,11 +139,38 @@ export function routineResult(build: Builder, definition: Definition): Ref {
   return build.make({ ...definition, args: args.map((arg) => build.ascending(arg, node)) });
 }
 
+/** The axes [batch, height, width, channels] of images [batch, channels, height, width]. */
+export const channelsLast = [0, 2, 3, 1];
+
+/** Returns the integer of a value that says whether its images have their channels last; undefined if none does. */
+function orderFlag({ details }: Value): number | undefined {
+  const { channelsLast: flag } = routineFacts(details.kernel as string);
+  return flag < 0 ? undefined : flag;
+}
+
 export const routineValue: ValueRecord = {
   rebuild: (build, { kind, dtype, shape, details, node }, args) =>
     routineResult(build, { kind, dtype, shape, args, details, node }),
   fusing: undefined,
-  arrange: 'fixed',
+  arrange: {
+    orders: (value) => {
+      const flag = orderFlag(value);
+      return flag === undefined || value.details.integers?.[flag] === 1 ? [] : [channelsLast];
+    },
+    make: (build, value, axes, args) => {
+      const { kind, dtype, details, node } = value;
+      const integers = (details.integers as readonly number[]).with(orderFlag(value) as number, 1);
+      const shape = listInOrder(value.shape, axes);
+      return routineResult(build, {
+        kind,
+        dtype,
+        shape,
+        args,
+        details: { ...details, integers },
+        node,
+      });
+    },
+  },
   instruct: (value, writer, nodes) => {
     writer.emit({
       kind: 'routine',

@@ -3,16 +3,21 @@
  * channels, so that no instruction only transposes.
  */
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   add,
+  avgPool1d,
   avgPool2d,
   backward,
+  compile,
   concat,
   conv1d,
   conv2d,
+  evaluate,
   input,
   matmul,
+  maxPool1d,
+  maxPool2d,
   mean,
   mul,
   type Node,
@@ -22,6 +27,8 @@ import {
   square,
   sub,
   sum,
+  Tensor,
+  transpose,
   type Updates,
   type Variable,
 } from '../../src/index.js';
@@ -210,20 +217,146 @@ test('a dense layer after convolutions reads the order of the graph', () => {
   expect(transposed(trained).length).toBe(2);
 });
 
-test('pooling between convolutions reads and writes the order of the graph, so that its result is copied', () => {
-  const h = relu(layer('first', images(3), [3, 16]).y);
-  const pooled = avgPool2d(h, { size: 2 });
-  const last = layer('last', pooled, [16, 8]);
-  const program = placed([sum(square(last.y))], [], batch);
-  // The relu is computed in the order of the graph, which pooling reads. Only the pooled images are copied.
-  expect(counted(program)).toEqual({
-    convPack: 2,
-    conv: 2,
-    group: 2,
-    avgPool: 1,
-    'copying group': 1,
+const pools = { maxPool2d, avgPool2d } as const;
+/** The routines of each pooling: forward, and its gradient. */
+const poolingRoutines = {
+  maxPool2d: { forward: { maxPool: 1, maxPoolValues: 1 }, gradient: { maxPoolGradient: 1 } },
+  avgPool2d: { forward: { avgPool: 1 }, gradient: { avgPoolGradient: 1 } },
+} as const;
+
+describe.each(['maxPool2d', 'avgPool2d'] as const)('%s', (name) => {
+  const pool = pools[name];
+  const { forward, gradient } = poolingRoutines[name];
+
+  test('between convolutions has adjacent channels, and nothing is copied', () => {
+    const h = relu(layer('first', images(3), [3, 16]).y);
+    const last = layer('last', pool(h, { size: 2 }), [16, 8]);
+    const program = placed([sum(square(last.y))], [], batch);
+    expect(counted(program)).toEqual({ convPack: 2, conv: 2, group: 2, ...forward });
+    expect(copied(program)).toBe(0);
+    expect(transposed(program)).toEqual([]);
   });
-  expect(copied(program)).toBe(1);
+
+  /** The loss of three convolutions, with or without pooling after the first two, and its parameters. */
+  const pooledChain = (pooling: boolean, size: number | readonly [number, number] = 2) => {
+    const parameters: Variable[] = [];
+    let h: Node = images(3);
+    for (let i = 0; i < 3; i++) {
+      const made = layer(`layer${i}`, h, [i === 0 ? 3 : 16, 16], i === 0 ? 3 : 1);
+      parameters.push(...made.parameters);
+      h = relu(made.y);
+      if (pooling && i < 2) h = pool(h, { size, stride: 2, padding: size === 3 ? 1 : 0 });
+    }
+    return { loss: mean(square(h)), parameters };
+  };
+
+  test.each([
+    ['apart', 2],
+    ['overlapping', 3],
+    ['of one row', [1, 2]],
+  ] as const)('in a training step adds only its routines, with windows that are %s', (_, size) => {
+    const [plain, pooling] = [training(pooledChain(false)), training(pooledChain(true, size))];
+    expect(copied(pooling)).toBe(0);
+    expect(transposed(pooling)).toEqual([]);
+    expect(kinds(pooling)).not.toMatch(/copy/);
+    const twice = Object.entries({ ...forward, ...gradient }).map(([key, n]) => [key, 2 * n]);
+    expect(counted(pooling)).toEqual({ ...counted(plain), ...Object.fromEntries(twice) });
+  });
+
+  test('before a dense layer keeps adjacent channels, and only its result is copied', () => {
+    const first = layer('first', images(3), [3, 16]);
+    const dense = weight('dense', [16 * 30, 10]);
+    const flat = reshape(pool(relu(first.y), { size: 2 }), ['batch', 16 * 30]);
+    const program = placed([matmul(flat, dense)], [], batch);
+    expect(counted(program)).toEqual({
+      ...forward,
+      convPack: 1,
+      conv: 1,
+      group: 1,
+      'copying group': 1,
+      product: 1,
+    });
+    expect(transposed(program)).toEqual(['a group accesses [480,1,96,16]']);
+  });
+
+  test('of an input of the program reads the order of the graph, and only its result is copied', () => {
+    const last = layer('last', pool(images(16), { size: 2 }), [16, 8]);
+    const program = placed([sum(square(last.y))], [], batch);
+    expect(counted(program)).toEqual({
+      ...forward,
+      'copying group': 1,
+      convPack: 1,
+      conv: 1,
+      group: 1,
+    });
+    expect(copied(program)).toBe(1);
+  });
+
+  test('of sequences between convolutions is not copied', () => {
+    const filters = [weight('first', [16, 2, 3]), weight('second', [8, 16, 3])] as const;
+    const h = relu(conv1d(input('x', ['batch', 2, 20]), filters[0]));
+    const pooled = (name === 'maxPool2d' ? maxPool1d : avgPool1d)(h, { size: 2 });
+    const program = training({
+      loss: mean(square(conv1d(pooled, filters[1]))),
+      parameters: [...filters],
+    });
+    expect(copied(program)).toBe(0);
+    expect(transposed(program)).toEqual([]);
+    expect(kinds(program)).not.toMatch(/copy/);
+  });
+
+  test('of the sequences of an input keeps their order', () => {
+    const pooled = (name === 'maxPool2d' ? maxPool1d : avgPool1d)(input('x', [2, 3, 8]), {
+      size: 2,
+    });
+    expect(counted(placed([pooled]))).toEqual(forward);
+    expect(placed([pooled]).fired.get('layout: computed in another order')).toBeUndefined();
+  });
+
+  test('computes the same bits in both orders, with its first and second gradient', async () => {
+    // The transposed input has adjacent channels. The interpreter computes all in the order of the graph.
+    const shape = [3, 9, 7, 6];
+    const draw = (seed: number, sizes: readonly number[]) => {
+      let state = seed;
+      const next = () => {
+        state = (state * 48_271) % 2_147_483_647;
+        return (state % 7) / 7 - 0.4;
+      };
+      const length = sizes.reduce((product, size) => product * size, 1);
+      return new Tensor(Float32Array.from({ length }, next), sizes);
+    };
+    const x = input('x', shape);
+    const pooled = pool(transpose(x, [0, 3, 1, 2]), { size: 3, stride: 2, padding: 1 });
+    const given = input('c', [3, 5, 4, 6]);
+    // The cotangent of the cotangent is pooled again.
+    const first = backward(sum(mul(pooled, square(transpose(given, [0, 3, 1, 2]))))).of(x);
+    const second = backward(sum(mul(first, input('d', shape)))).of(given);
+    const outputs = { pooled: transpose(pooled, [0, 2, 3, 1]), first, second };
+    const feeds = { x: draw(3, shape), c: draw(4, [3, 5, 4, 6]), d: draw(5, shape) };
+    const arranged = placed(Object.values(outputs));
+    expect(arranged.fired.get('layout: computed in another order')).toBeGreaterThan(2);
+    expect(copied(arranged)).toBe(0);
+    const results = await compile({ outputs }).run(feeds);
+    // Max pooling reads x for its gradient, but average pooling does not.
+    const { c, d } = feeds;
+    const read = name === 'maxPool2d' ? feeds : { c, d };
+    const plain = {
+      pooled: evaluate(outputs.pooled, { x: feeds.x }),
+      first: evaluate(first, name === 'maxPool2d' ? { x: feeds.x, c } : { c }),
+      second: evaluate(second, read),
+    };
+    for (const key of ['pooled', 'first', 'second'] as const) {
+      expect(results[key].data, key).toEqual(plain[key].data);
+    }
+  });
+});
+
+test('an image that both a convolution and a transposed output read is pooled in one order', () => {
+  const h = relu(layer('first', images(3), [3, 16]).y);
+  const pooled = maxPool2d(h, { size: 2 });
+  const program = placed([sum(square(layer('last', pooled, [16, 8]).y)), pooled], [], batch);
+  expect(counted(program)).toMatchObject({ maxPool: 1, maxPoolValues: 1, copy: 1 });
+  expect(transposed(program)).toEqual([]);
 });
 
 test('convolutions with the same weight share its packed form', () => {

@@ -31,7 +31,7 @@ const added = `none notDifferentiable Part result
 /** Functions that apply ops of other names. */
 const composed = 'sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d';
 /** Ops that only these functions and gradient rules apply. */
-const inner = `maxPool avgPool avgPoolGradient scatterAddAlongAxis
+const inner = `maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
   convolution convolutionInputGradient convolutionWeightGradient`;
 const words = (text: string) => text.trim().split(/\s+/);
 

@@ -22,6 +22,7 @@
 #include "kernels/gemm_routines.h"
 #include "kernels/kernel.h"
 #include "kernels/row_routines.h"
+#include "kernels/window_routines.h"
 
 // always_inline, because the compiler does not vectorise a loop that calls a function.
 #define FOREBAY_INLINE inline __attribute__((always_inline))

@@ -12,6 +12,10 @@
  * made anew, from the first to the last. A value for which its readers need no order gets that of its operands.
  * Reductions follow: their record chooses how they read the new order. An operand that a routine still cannot read fast
  * is copied, such as an input of the program.
+ *
+ * Pooling and its gradients compute images in both orders. If the operand of such a routine has at least as many
+ * elements as the result, as in pooling, the operand's order is kept, and a reader that needs another copies the result.
+ * Otherwise, as in the gradients, the order that the readers need is chosen.
  */
 
 import type { Sliced } from '../../graph/sliced.js';
@@ -25,8 +29,9 @@ import {
 } from '../../ir/axes.js';
 import type { Builder } from '../../ir/builder.js';
 import { byId, endOf, type Ref, Uses, type Value, viewed } from '../../ir/value.js';
+import { count, equalLists } from '../../ir/view.js';
 import { valueRecord } from '../../primitives/index.js';
-import type { Arrange } from '../../primitives/record.js';
+import type { Arrange, FewOrders } from '../../primitives/record.js';
 import { Rebuilder } from './rebuild.js';
 
 export function* layout(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
@@ -34,7 +39,8 @@ export function* layout(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   let needed = false;
   for (let i = 0; i < order.length && !needed; i++) {
     const value = order[i] as Value;
-    needed = value.args.some((arg) => !readsFast(value, arg));
+    needed =
+      typeof arrangement(value) === 'object' || value.args.some((arg) => !readsFast(value, arg));
     if (build.pace.due(1 + value.args.length)) yield;
   }
   if (!needed) return [...roots];
@@ -61,7 +67,8 @@ class Layout {
     this.#wanted = byId<Axes>(endOf(order));
     for (let i = order.length - 1; i >= 0; i--) {
       const value = order[i] as Value;
-      if (arrangement(value)) this.#wanted[value.id] = this.#wantedBy(value, uses);
+      if (typeof arrangement(value) !== 'string')
+        this.#wanted[value.id] = this.#wantedBy(value, uses);
       if (pace.due(1 + uses.count(value))) yield;
     }
     return yield* this.#rebuilder.run(roots, order);
@@ -79,13 +86,23 @@ class Layout {
       if (axes && !isRowMajor(value.shape, axes)) other ??= axes;
       else own ??= axes;
     }
-    return other ?? own;
+    const wanted = other ?? own;
+    const arrange = arrangement(value);
+    return typeof arrange === 'object' ? this.#fewWanted(value, wanted, arrange) : wanted;
+  }
+
+  /** Returns which of the few orders of a value is wanted. A value that keeps the order of its operand needs no own one. */
+  #fewWanted(value: Value, wanted: Wanted, { orders }: FewOrders): Wanted {
+    if (!wanted) return undefined;
+    const few = orders(value).find((axes) => areAlike(value.shape, axes, wanted));
+    if (few && !isRowMajor(value.shape, wanted)) return few;
+    return isLed(value) ? undefined : [...value.shape.keys()];
   }
 
   #wantedByUse(reader: Value | undefined, ref: Ref): Wanted {
     const own = [...ref.value.shape.keys()];
-    if (!reader) return own;
-    const { arrange } = valueRecord(reader);
+    if (!reader) return orderOfValue(ref, [...ref.shape.keys()]) ?? own;
+    const arrange = arrangement(reader);
     if (typeof arrange === 'string') {
       const read = orderOfValue(ref, [...ref.shape.keys()]);
       if (read && !readsFast(reader, ref)) return read;
@@ -103,7 +120,8 @@ class Layout {
     const { kernel, converts } = value.details;
     const args = value.args.map((arg) => this.#rebuilder.ref(arg));
     const arrange = arrangement(value);
-    if (!arrange) return this.#fixed(value, args);
+    if (typeof arrange === 'string') return this.#fixed(value, args);
+    if (typeof arrange === 'object') return this.#ofFew(value, args, arrange);
     const axes = this.#wanted[value.id] ?? this.#orderOf(args);
     if (!axes || isRowMajor(value.shape, axes)) {
       // A copy that made an operand contiguous is not needed if the operand is computed in this order.
@@ -120,6 +138,24 @@ class Layout {
     return viewed(made.value, permuted(made, inverse(axes)));
   }
 
+  /** Makes a value that can have its axes only in some orders. Copies the operands that it cannot read fast. */
+  #ofFew(value: Value, args: readonly Ref[], { orders, make }: FewOrders): Ref {
+    const own = [...value.shape.keys()];
+    const first = args[0] as Ref;
+    const kept = [own, ...orders(value)].find((axes) => endsInNeighbours(first, axes));
+    const wanted = this.#wanted[value.id];
+    const axes = (isLed(value) ? (kept ?? wanted) : (wanted ?? kept)) ?? own;
+    if (equalLists(axes, own)) return this.#fixed(value, args);
+    this.build.fire('layout: computed in another order');
+    const operands = args.map((arg, i) => {
+      const operand = viewed(arg.value, permuted(arg, axes));
+      return this.#fast(value, value.args[i] as Ref, operand);
+    });
+    const made = make(this.build, value, axes, operands);
+    this.#arranged.add(made.value);
+    return viewed(made.value, permuted(made, inverse(axes)));
+  }
+
   /** Returns the order of the first operand whose order was chosen, if it is not that of the operand's axes. */
   #orderOf(args: readonly Ref[]): Axes | undefined {
     for (const arg of args) {
@@ -131,17 +167,21 @@ class Layout {
 
   /** Makes a value whose order is fixed. Copies the operands that it cannot read fast. */
   #fixed(value: Value, args: readonly Ref[]): Ref {
-    const record = valueRecord(value);
-    const onto = record.onto(value);
+    const onto = valueRecord(value).onto(value);
     const read = args.map((arg, i) => {
       const old = value.args[i] as Ref;
-      if (old === onto || record.reads(value, old, arg)) return arg;
-      this.build.fire('layout: copied');
-      return this.build.copy(arg, value.node);
+      return old === onto ? arg : this.#fast(value, old, arg);
     });
     const made = this.#rebuilder.of(value, read);
     this.#arranged.add(made.value);
     return made;
+  }
+
+  /** Returns the replacement of an operand, or a copy of it if the value cannot read it fast. */
+  #fast(value: Value, old: Ref, arg: Ref): Ref {
+    if (valueRecord(value).reads(value, old, arg)) return arg;
+    this.build.fire('layout: copied');
+    return this.build.copy(arg, value.node);
   }
 }
 
@@ -150,8 +190,27 @@ function readsFast(value: Value, arg: Ref): boolean {
   return valueRecord(value).reads(value, arg, arg);
 }
 
-/** Returns the function that makes a value in another order; undefined if there is none. */
-function arrangement(value: Value): Arrange | undefined {
+/** Returns how a value is made in another order, or how it reads its operands if it cannot. */
+function arrangement(value: Value): Arrange | FewOrders | 'reads any order' | 'fixed' {
   const { arrange } = valueRecord(value);
-  return typeof arrange === 'function' && value.size > 0 ? arrange : undefined;
+  if (typeof arrange === 'string') return arrange;
+  const few = typeof arrange === 'object' && arrange.orders(value).length === 0;
+  return few || value.size === 0 ? 'fixed' : arrange;
+}
+
+/** Whether the order of the first operand is more important than that of the value, which has no more elements. */
+function isLed({ args, size }: Value): boolean {
+  return count((args[0] as Ref).shape) >= size;
+}
+
+/** Whether two orders are equal, apart from axes of length 1. */
+function areAlike(shape: readonly number[], a: Axes, b: Axes): boolean {
+  const moving = (axes: Axes) => axes.filter((axis) => shape[axis] !== 1);
+  return equalLists(moving(a), moving(b));
+}
+
+/** Whether neighbours along the last axis of an order are neighbours in memory. */
+function endsInNeighbours({ shape, strides }: Ref, axes: Axes): boolean {
+  const last = axes.at(-1) as number;
+  return (shape[last] as number) > 1 && strides[last] === 1;
 }

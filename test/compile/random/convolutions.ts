@@ -2,7 +2,17 @@
 
 import { type Dim, sizeOfDims } from '../../../src/graph/dimension.js';
 import type { ConvolutionCall } from '../../../src/graph/lowering.js';
-import { add, concat, conv1d, conv2d, mul, type Node, reshape } from '../../../src/index.js';
+import {
+  add,
+  avgPool2d,
+  concat,
+  conv1d,
+  conv2d,
+  maxPool2d,
+  mul,
+  type Node,
+  reshape,
+} from '../../../src/index.js';
 import type { Draft } from './draft.js';
 import type { Step } from './elementwise.js';
 import { activations, type Structure } from './recurrent.js';
@@ -49,12 +59,29 @@ export const convolutionStep: Step = (draft) => {
   return conv1d(sequences, weight, { dilation, padding: draws.below(2) });
 };
 
-/** Adds a chain of convolutions with biases and activations, some with more channels than the layout pass ignores. */
+/** Returns images pooled over windows of one to four elements, some of them overlapping. */
+function pooled({ draws, numbers }: Draft, x: Node): Node {
+  const [height, width] = x.shape.slice(2) as [number, number];
+  const size = [
+    draws.between(1, Math.min(2, height)),
+    draws.between(1, Math.min(2, width)),
+  ] as const;
+  const stride = [draws.between(1, 2), draws.between(1, 2)] as const;
+  if (draws.chance(0.5)) return maxPool2d(x, { size, stride, ceil: draws.chance(0.2) });
+  // In an exact graph, a mean must be over 1, 2 or 4 elements.
+  const padding = numbers.exact ? 0 : size.map((length) => draws.below(length));
+  return avgPool2d(x, { size, stride, padding: padding as unknown as [number, number] });
+}
+
+/**
+ * Adds a chain of convolutions with biases, activations and pooling, some with more channels than the layout pass
+ * ignores.
+ */
 export const convolutions: Structure = (draft) => {
   const { draws, numbers } = draft;
   const { squash } = activations(draft);
   const batch = draws.chance(0.5) && draft.names[0] ? draft.names[0] : draws.between(1, 2);
-  const [height, width] = [draws.between(1, 3), draws.between(1, 4)];
+  let [height, width] = [draws.between(1, 3), draws.between(1, 4)];
   const wide = () => draws.pick([2, 5, 6, 7]);
   let channels = draws.pick([1, 5, 6, 7, 8]);
   let x: Node = draft.leaf([batch, channels, height, width]);
@@ -77,6 +104,10 @@ export const convolutions: Structure = (draft) => {
           : active,
     );
     channels = joins ? next + channels : next;
+    if (draws.chance(0.3)) {
+      x = draft.keep(pooled(draft, x));
+      [height, width] = x.shape.slice(2) as [number, number];
+    }
   }
   return draws.chance(0.4) ? [reshape(x, [batch, channels * height * width])] : [x];
 };

@@ -136,15 +136,19 @@ function along(
   };
 }
 
+/** The number of elements of one channel of one image. */
+const planeOf = ([, , height, width]: readonly number[]) => (height as number) * (width as number);
+
 function* windowsOf(
-  [, height, width]: readonly number[],
-  [planes, rows, columns]: readonly number[],
+  [, , height, width]: readonly number[],
+  [batch, channels, rows, columns]: readonly number[],
   integers: readonly number[],
 ): Generator<Window> {
   const of = (...at: number[]) => at.map((i) => integers[i] as number) as unknown as Five;
   const [vertical, horizontal] = [of(0, 2, 4, 6, 7), of(1, 3, 5, 8, 9)];
   let to = 0;
-  for (let plane = 0; plane < (planes as number); plane++) {
+  const planes = (batch as number) * (channels as number);
+  for (let plane = 0; plane < planes; plane++) {
     for (let row = 0; row < (rows as number); row++) {
       for (let column = 0; column < (columns as number); column++) {
         const y = along(row, height as number, vertical);
@@ -160,7 +164,7 @@ function* windowsOf(
 
 /** The weight of an element in the mean over a window. The last integer says whether padding counts. */
 const share = ({ integers }: RoutineCall, { elements, positions }: Window) =>
-  1 / (integers[10] === 1 ? positions : elements.length);
+  1 / (integers[11] === 1 ? positions : elements.length);
 
 const routines: Readonly<Record<string, Visit>> = {
   gather: alongList(0, (row, own, term) => term(own, 0, row)),
@@ -207,6 +211,28 @@ const routines: Readonly<Record<string, Visit>> = {
       assertApart(call, elements);
     }
     return true;
+  },
+  maxPoolValues: (call, term) => {
+    const { args, reads, write, integers } = call;
+    const plane = planeOf(reads[0] as readonly number[]);
+    for (const { to, elements } of windowsOf(reads[0] as readonly number[], write, integers)) {
+      const winner = (args[1] as Known).value[to];
+      for (const from of elements) if (from % plane === winner) term(to, 0, from);
+    }
+    return false;
+  },
+  maxPoolGradient: (call, term) => {
+    const { args, reads, write, integers } = call;
+    const plane = planeOf(write);
+    for (const { to: from, elements } of windowsOf(
+      write,
+      reads[0] as readonly number[],
+      integers,
+    )) {
+      const winner = (args[1] as Known).value[from];
+      for (const to of elements) if (to % plane === winner) term(to, 0, from);
+    }
+    return false;
   },
   avgPool: (call, term) => {
     const { reads, write, integers } = call;
