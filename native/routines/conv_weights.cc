@@ -387,6 +387,7 @@ const RoutineRow convWeightGradientRow = {"convWeightGradient",
                                           true,
                                           nullptr,
                                           false,
+                                          -1,
                                           finish};
 
 }  // namespace forebay
