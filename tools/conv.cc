@@ -106,7 +106,10 @@ struct Case {
     shared.allocate(row.sharedBytes == nullptr ? 0 : row.sharedBytes(call));
     RoutineFailure failure;
     const RoutineRun run = {call, data, shared.data()};
-    return fastest([&] { row.run(run, 0, row.units(call), scratch.data(), failure); });
+    return fastest([&] {
+      row.run(run, 0, row.units(call), scratch.data(), failure);
+      if (row.finish != nullptr) row.finish(run);
+    });
   }
 };
 

@@ -228,7 +228,9 @@ bool RoutineInstruction::run(const Running& running) {
     if (!work.failed[share]) continue;
     if (first == nullptr || work.failures[share].index < first->index) first = work.failures + share;
   }
-  return first == nullptr || report(running, *first);
+  if (first != nullptr) return report(running, *first);
+  if (row_.finish != nullptr) row_.finish(work.run);
+  return true;
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 // The routine convWeightGradient (conv.h): a product whose terms are the pixels of g. A row of the product is
 // an element of the window and a channel of x, and a column is a channel of g. The product is computed for
 // one piece of the images after another, and added to sums in shared memory. At the end, the sums are
-// transposed to the result.
+// transposed to the result. If there are few weights, the images are divided into parts with sums of their
+// own.
 #include "routines/conv_depthwise.h"
 
 namespace forebay {
@@ -17,6 +18,22 @@ constexpr std::int64_t bytesAtOnce = std::int64_t(256) << 10;
 constexpr std::int64_t unitRows = 48;
 // The number of channels in a unit of a depthwise convolution.
 constexpr std::int64_t depthwiseChannels = 32;
+// Few weights have few units. The images are then divided into parts, whose sums are added at the end: at
+// most this many units, at least this many steps of pixels in a part, and at most this many sums in a part.
+constexpr std::int64_t mostUnits = 8, leastSteps = 4, mostPartSums = std::int64_t(1) << 15;
+
+// Writes the transpose of a matrix of `rows` x `columns`.
+template <class T>
+void transpose(const T* from, std::int64_t rows, std::int64_t columns, T* to, std::int64_t toRow,
+               std::int64_t fromRow) {
+  constexpr std::int64_t square = 16;
+  for (std::int64_t r = 0; r < rows; r += square) {
+    const std::int64_t rowEnd = std::min(r + square, rows);
+    for (std::int64_t c = 0; c < columns; ++c) {
+      for (std::int64_t i = r; i < rowEnd; ++i) to[c * toRow + i] = from[i * fromRow + c];
+    }
+  }
+}
 
 // All numbers follow from the shapes.
 struct Call {
@@ -27,6 +44,7 @@ struct Call {
   std::int64_t width, columns;   // of panels, and of a row of the sums
   std::int64_t atOnce;           // blocks
   std::int64_t channels, units;  // the channels of a group in a unit, and the units of a group
+  std::int64_t parts;            // of the images, each with units and sums of its own
 
   explicit Call(const RoutineCall& call) {
     shape = convShapeOf(call, {0, 1});
@@ -37,7 +55,7 @@ struct Call {
     channels = depthwise ? depthwiseChannels : evenly(shape.groupChannels(), unitRows / shape.taps() + 1);
     units = depthwise ? (shape.channels + channels - 1) / channels
                       : (shape.groupChannels() + channels - 1) / channels;
-    atOnce = 1;
+    atOnce = parts = 1;
     packs = false;
     if (isZero()) return;
     blocks = blocksOf(pass, depthwise ? shape.channels : pixelOf(shape.groupChannels(), shape.type),
@@ -52,7 +70,14 @@ struct Call {
     const std::int64_t bytes = std::max(blocks.elements, pixels * columns) * size;
     atOnce = std::clamp<std::int64_t>(std::min(bytesAtOnce / bytes, (pixelsAtOnce + pixels - 1) / pixels), 1,
                                       shape.batch * blocks.inImage());
+    if (sums() > mostPartSums || units * shape.groups >= mostUnits) return;
+    const std::int64_t steps = shape.batch * blocks.inImage() / atOnce;
+    parts = std::clamp<std::int64_t>(steps / leastSteps, 1, mostUnits / (units * shape.groups));
   }
+  // The sums of a part.
+  std::int64_t sums() const { return (depthwise ? 1 : shape.channels) * shape.taps() * columns; }
+  // The units of a part.
+  std::int64_t unitsOfPart() const { return units * (depthwise ? 1 : shape.groups); }
   // True if no terms are added.
   bool isZero() const { return shape.batch == 0 || pass.isEmpty(); }
   bool isPlain() const { return !isZero() && blocks.tooLarge; }
@@ -92,7 +117,9 @@ class Weights {
   // Computes the channels of the units from `from` to `to` - 1.
   void run(std::int64_t from, std::int64_t to) {
     while (from < to) {
-      const std::int64_t group = from / call_.units, first = from % call_.units;
+      const std::int64_t unit = from % call_.unitsOfPart();
+      part_ = from / call_.unitsOfPart();
+      const std::int64_t group = unit / call_.units, first = unit % call_.units;
       const std::int64_t last = std::min(call_.units, first + to - from);
       const std::int64_t all = call_.depthwise ? shape_.channels : shape_.groupChannels();
       first_ = first * call_.channels;
@@ -114,21 +141,22 @@ class Weights {
 
   // The sums of a group: a row for each channel and tap, in this order.
   T* sumsOf(std::int64_t group) const {
-    return sums_ + group * shape_.groupChannels() * shape_.taps() * call_.columns;
+    return sums_ + part_ * call_.sums() + group * shape_.groupChannels() * shape_.taps() * call_.columns;
   }
 
   void product(std::int64_t group) {
     T* const sums = sumsOf(group) + first_ * shape_.taps() * call_.columns;
     const std::int64_t all = shape_.batch * call_.blocks.inImage();
+    const std::int64_t end = all * (part_ + 1) / call_.parts;
     bool accumulate = false;
-    for (std::int64_t from = 0; from < all; from += call_.atOnce, accumulate = true) {
-      gather(group, from, std::min(from + call_.atOnce, all));
+    for (std::int64_t from = all * part_ / call_.parts; from < end; from += call_.atOnce, accumulate = true) {
+      gather(group, from, std::min(from + call_.atOnce, end));
       tiles(sums, accumulate);
     }
     const std::int64_t rows = count_ * shape_.taps(), rowsOfResult = shape_.groupChannels() * shape_.taps();
-    if (all == 0) return;
+    if (call_.parts > 1) return;
     T* const to = result_ + group * shape_.groupOutputs() * rowsOfResult + first_ * shape_.taps();
-    transpose(sums, rows, shape_.groupOutputs(), to, rowsOfResult);
+    transpose(sums, rows, shape_.groupOutputs(), to, rowsOfResult, call_.columns);
   }
 
   // Brings the elements of x and g of some blocks to scratch memory, and lists the runs of pixels.
@@ -239,21 +267,6 @@ class Weights {
     return copied_;
   }
 
-  // Writes the transpose of the sums, which have `rows` rows.
-  void transpose(const T* from, std::int64_t rows, std::int64_t columns, T* to, std::int64_t toRow,
-                 std::int64_t fromRow) const {
-    constexpr std::int64_t square = 16;
-    for (std::int64_t r = 0; r < rows; r += square) {
-      const std::int64_t rowEnd = std::min(r + square, rows);
-      for (std::int64_t c = 0; c < columns; ++c) {
-        for (std::int64_t i = r; i < rowEnd; ++i) to[c * toRow + i] = from[i * fromRow + c];
-      }
-    }
-  }
-  void transpose(const T* from, std::int64_t rows, std::int64_t columns, T* to, std::int64_t toRow) const {
-    transpose(from, rows, columns, to, toRow, call_.columns);
-  }
-
   static constexpr int mostTileRows = 16;
 
   const Call& call_;
@@ -266,6 +279,7 @@ class Weights {
   ConvRun* runs_;
   ConvTap* taps_;
   T *elements_, *panels_, *copied_;
+  std::int64_t part_ = 0;
   std::int64_t first_ = 0, count_ = 0;  // the channels that are computed, in their group
   const T *base_ = nullptr, *right_ = nullptr;
   std::int64_t row_ = 0, pixel_ = 0;
@@ -293,16 +307,36 @@ bool runGradient(const RoutineRun& run, std::int64_t from, std::int64_t to, char
   return true;
 }
 
+// Adds the sums of the parts, in their order, and transposes them to the result.
+template <class T>
+void addParts(const RoutineRun& run, const Call& call) {
+  T* const sums = reinterpret_cast<T*>(run.shared);
+  for (std::int64_t part = 1; part < call.parts; ++part) {
+    const T* const more = sums + part * call.sums();
+    for (std::int64_t i = 0; i < call.sums(); ++i) sums[i] += more[i];
+  }
+  const std::int64_t rows = call.shape.groupChannels() * call.shape.taps();
+  for (std::int64_t group = 0; group < call.shape.groups; ++group) {
+    transpose(sums + group * rows * call.columns, rows, call.shape.groupOutputs(),
+              writeAs<T>(run, 2) + group * call.shape.groupOutputs() * rows, rows, call.columns);
+  }
+}
+
+void finish(const RoutineRun& run) {
+  const Call call(run.call);
+  if (call.parts == 1) return;
+  (call.shape.type == DType::float64 ? addParts<double> : addParts<float>)(run, call);
+}
+
 std::int64_t units(const RoutineCall& call) {
   const Call all(call);
-  return all.units * (all.depthwise ? 1 : all.shape.groups);
+  return all.parts * all.unitsOfPart();
 }
 
 std::size_t sharedBytes(const RoutineCall& call) {
   const Call all(call);
   if (all.isZero() || all.isPlain()) return 0;
-  const std::int64_t rows = all.depthwise ? all.shape.taps() : all.shape.channels * all.shape.taps();
-  return static_cast<std::size_t>(rows * all.columns) * sizeOf(all.shape.type);
+  return static_cast<std::size_t>(all.parts * all.sums()) * sizeOf(all.shape.type);
 }
 
 std::size_t scratchBytes(const RoutineCall& call) {
@@ -346,6 +380,10 @@ const RoutineRow convWeightGradientRow = {"convWeightGradient",
                                           nullptr,
                                           sharedBytes,
                                           scratchBytes,
-                                          true};
+                                          true,
+                                          nullptr,
+                                          false,
+                                          -1,
+                                          finish};
 
 }  // namespace forebay

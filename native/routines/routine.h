@@ -88,6 +88,11 @@ struct RoutineRow {
   // the order [batch, height, width, channels]. -1 otherwise.
   int channelsLast = -1;
 
+  // Called once in each run that has not failed, after all units, by one thread. It brings results that
+  // several units share from shared memory to the write, in an order that does not depend on the threads. May
+  // be null.
+  void (*finish)(const RoutineRun& run) = nullptr;
+
   constexpr int operands() const { return reads + writes; }
   constexpr bool existsFor(DType type) const { return (dtypes >> static_cast<int>(type) & 1u) != 0; }
 };

@@ -53,6 +53,12 @@ struct Calls {
     for (std::size_t d = 0; d < 4; ++d) view.sizes[d] = static_cast<std::int64_t>(operand.sizes[d]);
     return view;
   }
+  static RoutineView dense(const Operand& operand) {
+    RoutineView view = viewOf(operand);
+    std::int64_t stride = 1;
+    for (int d = 3; d >= 0; stride *= view.sizes[d--]) view.strides[d] = stride;
+    return view;
+  }
   std::vector<RoutineProgram> programs() const {
     return {RoutineProgram("conv", {x, packed}, y, integers),
             RoutineProgram("convInputGradient", {y, packedGradient}, x, integers),
@@ -93,6 +99,9 @@ const Sizes large[] = {
     {3, 2, 1, 16, 1, threeByThree},
     {2, 1, 300, 1, 32, {1, 3, 1, 1, 1, 1, 0, 0, 2, 2}},
     {2, 90, 40, 1, 96, threeByThree},
+    // Few weights, whose gradients are sums of parts of the images.
+    {19, 28, 28, 1, 32, threeByThree},
+    {33, 20, 26, 4, 6, threeByThree, 2},
     {2, 1, 3, 9, 4, {1, 2, 1, 1, 1, 400000, 0, 0, 400000, 0}},  // blocks too large for scratch memory
     {2, 3, 1, 9, 4, {2, 1, 3000000, 1, 400000, 1, 400000, 0, 0, 0}},
 };
@@ -140,6 +149,24 @@ TEST_CASE("the bits of a convolution do not depend on the number of threads") {
     }
   }
   Pool::instance().setThreads(before);
+}
+
+TEST_CASE("the gradient of few weights is divided into units, so that several threads compute it") {
+  const RoutineRow& weightGradient = *findRoutine("convWeightGradient");
+  const auto unitCount = [&](const Sizes& sizes) {
+    const Calls calls(f32, sizes);
+    RoutineCall call = {};
+    call.operands[0] = Calls::dense(calls.x);
+    call.operands[1] = Calls::dense(calls.y);
+    call.operands[2] = Calls::dense(calls.w);
+    std::copy(calls.integers.begin(), calls.integers.end(), call.integers);
+    return weightGradient.units(call);
+  };
+  CHECK(unitCount({64, 28, 28, 1, 32, threeByThree}) == 8);
+  CHECK(unitCount({33, 32, 32, 3, 32, threeByThree}) == 8);
+  CHECK(unitCount({33, 32, 32, 4, 32, threeByThree, 2}) == 8);
+  // Few images are not worth it.
+  CHECK(unitCount({2, 28, 28, 1, 32, threeByThree}) == 1);
 }
 
 TEST_CASE("packed weights of large kernels equal their references") {

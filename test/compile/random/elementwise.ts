@@ -138,6 +138,17 @@ export const whereStep: Step = (draft) => {
   return where(draws.chance(0.5) ? greater(c, b) : sign(c), a, draws.chance(0.2) ? 0 : b);
 };
 
+/** Selects elements by a mask that compares an index of each column with one of each row: a causal mask. */
+export const causalStep: Step = (draft) => {
+  const { draws } = draft;
+  const x = draft.any();
+  if (x.shape.length < 2) return unaryStep(draft);
+  const [row, column] = x.shape.slice(-2) as [Dim, Dim];
+  const rows = draft.leaf(draws.chance(0.4) ? [row, 1] : [1, 1]);
+  const columns = draft.leaf([1, column]);
+  return where(greater(columns, rows), draws.chance(0.3) ? 1 : 0, x);
+};
+
 export const addStep: Step = (draft) => {
   const { draws } = draft;
   const first = draft.any();
