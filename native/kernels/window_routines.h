@@ -14,6 +14,18 @@ struct WindowStep {
   std::int32_t index, indexDistance;
 };
 
+// Neighbouring windows of a row, without channels. All of their elements are in the image. There are at least
+// `leastWindows`.
+constexpr std::int64_t leastWindows = 4;
+struct WindowRow {
+  std::int64_t windows;
+  std::int64_t distance;             // of neighbouring windows, in elements of the image
+  std::int64_t steps, stepDistance;  // the columns of a window, and their distance in elements
+  std::int64_t lines, lineDistance;  // the same for its rows
+  // The index in its plane of the first element, and the distance to that of the next row of a window.
+  std::int32_t index, lineIndices;
+};
+
 // An image has the element of window w and channel c at w * distance + c. Every other operand has one element
 // for each window and channel, at w * channels + c. No other operand shares memory with the one that is
 // written.
@@ -28,6 +40,18 @@ struct WindowRoutines {
   // Adds the element to the sum of its window, and the number of a window to its element. The same items.
   void (*add[2])(const WindowStep& step, const void* image, double* sums);
   void (*spread[2])(const WindowStep& step, const void* numbers, void* image);
+
+  // The same for all steps of a row of windows. These do not read what is in the results before.
+  // `least` is a number that is not larger than any element.
+  void (*largestOfRow[3])(const WindowRow& row, const void* image, const void* least, std::int32_t* winners);
+  void (*takeRow[3])(const WindowRow& row, const void* image, const std::int32_t* winners, void* out);
+  // The sums, divided by `divisor`.
+  void (*averageRow[2])(const WindowRow& row, const void* image, double divisor, void* out);
+  // One row of the gradient, for windows of two columns with a stride of 2. `index` is that of the first
+  // element. There are at least `leastWindows`. The second gives the quotients of the numbers and `divisor`.
+  void (*givePairs[2])(std::int64_t windows, const void* numbers, const std::int32_t* winners,
+                       std::int32_t index, void* out);
+  void (*spreadPairs[2])(std::int64_t windows, const void* numbers, double divisor, void* out);
 };
 
 }  // namespace forebay

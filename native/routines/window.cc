@@ -31,6 +31,12 @@ namespace {
 
 constexpr int windowIntegers = 10;
 
+// A part of a row of windows: the windows or the lanes from `first` to `last` - 1.
+struct Range {
+  std::int64_t first, last;
+  std::int64_t size() const { return last - first; }
+};
+
 // The windows along one axis.
 struct Axis {
   std::int64_t length, count;  // the elements, and the windows
@@ -48,6 +54,12 @@ struct Axis {
   std::int64_t firstOf(std::int64_t window) const {
     const std::int64_t start = window * stride - before;
     return start + stepsBefore(start) * dilation;
+  }
+  // The windows from `first` to `last` - 1 have all of their steps in the elements.
+  Range whole() const {
+    const std::int64_t room = length - 1 - (size - 1) * dilation + before;
+    const std::int64_t last = room < 0 ? 0 : std::min(count, room / stride + 1);
+    return {std::min(last, (before + stride - 1) / stride), last};
   }
   // The number of steps of a window that are in the elements or the padding.
   std::int64_t padded(std::int64_t window) const {
@@ -89,20 +101,27 @@ struct Planes {
     // The stride of an axis with one element means nothing.
     laneStride = lanes == 1 ? 1 : s[3];
     columnStride = columns == 1 ? lanes : s[last ? 2 : 3];
+    // A division takes longer than a row of a few windows.
+    even_ = inImage_ == 1 || imageStride_ == inImage_ * planeStride_;
+    if (inImage_ == 1) planeStride_ = imageStride_;
   }
   // The number of planes. It may be too large for 64 bits if there are no elements.
   std::int64_t count() const { return images_ * inImage_; }
   bool isEmpty() const { return images_ == 0 || inImage_ == 0 || rows == 0 || columns == 0 || lanes == 0; }
   // The offset of a row.
   std::int64_t at(std::int64_t plane, std::int64_t row) const {
+    if (even_) return plane * planeStride_ + row * rowStride;
     return plane / inImage_ * imageStride_ + plane % inImage_ * planeStride_ + row * rowStride;
   }
   // Whether the lanes of a column are adjacent, and whether those of a row of columns are.
   bool adjacentLanes() const { return laneStride == 1; }
   bool adjacentColumns() const { return laneStride == 1 && columnStride == lanes; }
+  // Whether there is one lane, and the columns are adjacent.
+  bool isPlain() const { return lanes == 1 && columnStride == 1; }
 
  private:
   std::int64_t images_, inImage_, imageStride_, planeStride_;
+  bool even_;  // whether neighbouring planes have the same distance everywhere
 };
 
 // The windows of a call. `elements` is the operand with the elements of x.
@@ -174,12 +193,6 @@ bool checkWindows(const RoutineCall& call, const Checked& elements, const Checke
 
 // A row of windows is computed in blocks of at most this many windows and lanes.
 constexpr std::int64_t block = 1024;
-
-// A part of a row of windows: the windows and the lanes from `first` to `last` - 1.
-struct Range {
-  std::int64_t first, last;
-  std::int64_t size() const { return last - first; }
-};
 
 // Calls body(windows, lanes) for the parts of a row of windows that can be computed at once. If an operand
 // has lanes that are not adjacent, this is one element. If it has columns that are not adjacent, it is one
@@ -265,6 +278,56 @@ struct Pooling {
     });
   }
 
+  // Returns the windows of every row that can be computed at once, or none. `plain` says whether the operands
+  // have one lane and adjacent columns.
+  Range rowAtOnce(bool plain) const {
+    const Range whole = windows.columns.whole();
+    return plain && whole.size() >= leastWindows ? whole : Range{0, 0};
+  }
+  // Calls atOnce(row of windows, position in x) for the windows `whole` of a row, and single(window) for each
+  // window at its ends.
+  template <class AtOnce, class Single>
+  void eachPart(std::int64_t plane, const Axis::Steps& down, const Range& whole, const AtOnce& atOnce,
+                const Single& single) const {
+    const Axis &rows = windows.rows, &columns = windows.columns;
+    const std::int64_t line = down.start + down.first * rows.dilation;
+    const std::int64_t column = whole.first * columns.stride - columns.before;
+    const WindowRow row = {whole.size(),
+                           columns.stride,
+                           columns.size,
+                           columns.dilation,
+                           down.last - down.first,
+                           rows.dilation * x.rowStride,
+                           static_cast<std::int32_t>(line * columns.length + column),
+                           static_cast<std::int32_t>(rows.dilation * columns.length)};
+    atOnce(row, x.at(plane, line) + column);
+    for (std::int64_t w = 0; w < whole.first; ++w) single(w);
+    for (std::int64_t w = whole.last; w < columns.count; ++w) single(w);
+  }
+  // Calls body(position in x, index) for the elements of a window.
+  template <class Body>
+  void eachElementOf(std::int64_t plane, const Axis::Steps& down, std::int64_t window,
+                     const Body& body) const {
+    const Axis &rows = windows.rows, &columns = windows.columns;
+    const Axis::Steps across = columns.of(window);
+    for (std::int64_t r = down.first; r < down.last; ++r) {
+      const std::int64_t line = down.start + r * rows.dilation, start = x.at(plane, line);
+      for (std::int64_t k = across.first; k < across.last; ++k) {
+        const std::int64_t column = across.start + k * columns.dilation;
+        body(start + column * x.columnStride, static_cast<std::int32_t>(line * columns.length + column));
+      }
+    }
+  }
+
+  // Whether each element is in one window at most, a window has two columns, and the columns of the windows
+  // follow one another from the first on.
+  bool inPairs() const {
+    const Axis &rows = windows.rows, &columns = windows.columns;
+    return columns.size == 2 && columns.stride == 2 && columns.dilation == 1 && columns.before == 0 &&
+           rows.dilation == 1 && rows.size <= rows.stride && columns.count >= leastWindows &&
+           columns.count <= columns.length / 2;
+  }
+
   // Calls body(row) for the rows of windows with an element in a row of x, in ascending order.
   template <class Body>
   void eachWindowRow(std::int64_t row, const Body& body) const {
@@ -325,19 +388,38 @@ void maxRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
   const Planes &x = pooling.x, &out = pooling.out;
   const Axis& rows = pooling.windows.rows;
   const auto largest = windowRoutines().largest[itemOf<T>];
+  const auto largestOfRow = windowRoutines().largestOfRow[itemOf<T>];
+  // No element replaces this number and the first index, unless it is larger than this number or NaN.
+  constexpr T least = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                           : std::numeric_limits<T>::lowest();
+  const Range whole = pooling.rowAtOnce(x.isPlain());
   T best[block];
   Pooling::eachRow(out, from, to, [&](std::int64_t plane, std::int64_t row) {
     const Axis::Steps down = rows.of(row);
+    const auto atOnce = [&](const WindowRow& windows, std::int64_t at) {
+      std::int32_t* const winners = writeAs<std::int32_t>(run, 1) + out.at(plane, row) + whole.first;
+      largestOfRow(windows, readAs<T>(run, 0) + at, &least, winners);
+    };
+    const auto single = [&](std::int64_t window) {
+      const std::int64_t line = down.start + down.first * rows.dilation;
+      const Axis& columns = pooling.windows.columns;
+      T held = least;
+      auto winner = static_cast<std::int32_t>(line * columns.length + columns.firstOf(window));
+      pooling.eachElementOf(plane, down, window, [&](std::int64_t at, std::int32_t index) {
+        const T value = readAs<T>(run, 0)[at];
+        const bool better = !(value <= held) & (held == held);
+        held = better ? value : held;
+        winner = better ? index : winner;
+      });
+      writeAs<std::int32_t>(run, 1)[out.at(plane, row) + window] = winner;
+    };
+    if (whole.size() > 0) return pooling.eachPart(plane, down, whole, atOnce, single);
     eachBlock(out.columns, out.lanes, x.adjacentLanes(), true, [&](const Range& some, const Range& lanes) {
       std::int32_t* const winners =
           writeAs<std::int32_t>(run, 1) + out.at(plane, row) + some.first * out.columnStride + lanes.first;
       startWinners(pooling.windows.columns, down.start + down.first * rows.dilation, some, lanes.size(),
                    winners);
-      // No element replaces this number and the first index, unless it is larger than this number or NaN.
-      std::fill_n(best, some.size() * lanes.size(), std::numeric_limits<T>::lowest());
-      if constexpr (std::numeric_limits<T>::has_infinity) {
-        std::fill_n(best, some.size() * lanes.size(), -std::numeric_limits<T>::infinity());
-      }
+      std::fill_n(best, some.size() * lanes.size(), least);
       for (std::int64_t r = down.first; r < down.last; ++r) {
         const std::int64_t line = down.start + r * rows.dilation;
         const T* const in = readAs<T>(run, 0) + x.at(plane, line);
@@ -374,11 +456,24 @@ void takeRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
   const Planes &x = pooling.x, &out = pooling.out, indices = pooling.planes(1);
   const Axis& rows = pooling.windows.rows;
   const auto take = windowRoutines().take[itemOf<T>];
+  const auto takeRow = windowRoutines().takeRow[itemOf<T>];
+  const Range whole = pooling.rowAtOnce(x.isPlain() && indices.isPlain());
   Pooling::eachRow(out, from, to, [&](std::int64_t plane, std::int64_t row) {
     const Axis::Steps down = rows.of(row);
     const std::int32_t* const list = readAs<std::int32_t>(run, 1) + indices.at(plane, row);
     T* const written = writeAs<T>(run, 2) + out.at(plane, row);
     const bool lanesToo = x.adjacentLanes() && indices.adjacentLanes();
+    const auto atOnce = [&](const WindowRow& windows, std::int64_t at) {
+      takeRow(windows, readAs<T>(run, 0) + at, list + whole.first, written + whole.first);
+    };
+    const auto single = [&](std::int64_t window) {
+      T taken = T(0);
+      pooling.eachElementOf(plane, down, window, [&](std::int64_t at, std::int32_t index) {
+        taken = list[window] == index ? readAs<T>(run, 0)[at] : taken;
+      });
+      written[window] = taken;
+    };
+    if (whole.size() > 0) return pooling.eachPart(plane, down, whole, atOnce, single);
     eachBlock(out.columns, out.lanes, lanesToo, indices.adjacentColumns(),
               [&](const Range& some, const Range& lanes) {
                 const std::int32_t* const winners =
@@ -406,6 +501,22 @@ bool checkMaxGradient(const RoutineCall& call, Fault& fault) {
   return checkWinners(call, {"out", 2}, {"g", 0}, fault);
 }
 
+// Computes rows of x if each of their pairs is a window. `body(plane, row, line, target)` computes the pairs
+// of a row of windows in the row `target`.
+template <class T, class Body>
+void pairRows(const Pooling& pooling, int write, std::int64_t from, std::int64_t to, const Body& body) {
+  const Planes& x = pooling.x;
+  Pooling::eachRow(x, from, to, [&](std::int64_t plane, std::int64_t line) {
+    T* const target = writeAs<T>(pooling.run, write) + x.at(plane, line);
+    bool isEmpty = true;
+    pooling.eachWindowRow(line, [&](std::int64_t row) {
+      body(plane, row, line, target);
+      isEmpty = false;
+    });
+    std::fill(target + (isEmpty ? 0 : 2 * pooling.out.columns), target + x.columns, T(0));
+  });
+}
+
 // Computes rows of x. `body(window, lanes, some, target)` adds a block of a row of windows to the row
 // `target`.
 template <class T, class Body>
@@ -427,6 +538,15 @@ void giveRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
   const Pooling pooling(run, 2, 0);
   const Planes &g = pooling.out, indices = pooling.planes(1);
   const auto give = windowRoutines().give[itemOf<T>];
+  if (g.isPlain() && indices.isPlain() && pooling.inPairs()) {
+    const auto givePairs = windowRoutines().givePairs[itemOf<T>];
+    return pairRows<T>(pooling, 2, from, to,
+                       [&](std::int64_t plane, std::int64_t row, std::int64_t line, T* target) {
+                         givePairs(g.columns, readAs<T>(run, 0) + g.at(plane, row),
+                                   readAs<std::int32_t>(run, 1) + indices.at(plane, row),
+                                   static_cast<std::int32_t>(line * pooling.x.columns), target);
+                       });
+  }
   gradientRows<T>(pooling, 2, from, to, g.adjacentLanes() && indices.adjacentLanes(),
                   g.adjacentColumns() && indices.adjacentColumns(),
                   [&](std::int64_t plane, std::int64_t row, std::int64_t line, const Range& some,
@@ -475,10 +595,25 @@ void averageRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
   const Axis &rows = pooling.windows.rows, &columns = pooling.windows.columns;
   const bool countPadding = run.call.integers[countsPadding] == 1;
   const auto add = windowRoutines().add[itemOf<T>];
+  const auto averageRow = windowRoutines().averageRow[itemOf<T>];
+  const Range whole = pooling.rowAtOnce(x.isPlain());
   double sums[block];
   Pooling::eachRow(out, from, to, [&](std::int64_t plane, std::int64_t row) {
     const Axis::Steps down = rows.of(row);
     const double height = divisor(rows, row, countPadding);
+    const auto atOnce = [&](const WindowRow& windows, std::int64_t at) {
+      averageRow(windows, readAs<T>(run, 0) + at, height * static_cast<double>(columns.size),
+                 writeAs<T>(run, 1) + out.at(plane, row) + whole.first);
+    };
+    const auto single = [&](std::int64_t window) {
+      double sum = 0.0;
+      pooling.eachElementOf(plane, down, window, [&](std::int64_t at, std::int32_t) {
+        sum += static_cast<double>(readAs<T>(run, 0)[at]);
+      });
+      const double by = height * divisor(columns, window, countPadding);
+      writeAs<T>(run, 1)[out.at(plane, row) + window] = static_cast<T>(sum / by);
+    };
+    if (whole.size() > 0) return pooling.eachPart(plane, down, whole, atOnce, single);
     eachBlock(out.columns, out.lanes, x.adjacentLanes(), true, [&](const Range& some, const Range& lanes) {
       std::fill_n(sums, some.size() * lanes.size(), 0.0);
       for (std::int64_t r = down.first; r < down.last; ++r) {
@@ -514,6 +649,14 @@ void spreadRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
   const Axis &rows = pooling.windows.rows, &columns = pooling.windows.columns;
   const bool countPadding = run.call.integers[countsPadding] == 1;
   const auto spread = windowRoutines().spread[itemOf<T>];
+  if (g.isPlain() && pooling.inPairs()) {
+    const auto spreadPairs = windowRoutines().spreadPairs[itemOf<T>];
+    return pairRows<T>(pooling, 1, from, to,
+                       [&](std::int64_t plane, std::int64_t row, std::int64_t /*line*/, T* target) {
+                         const double by = divisor(rows, row, countPadding) * 2.0;
+                         spreadPairs(g.columns, readAs<T>(run, 0) + g.at(plane, row), by, target);
+                       });
+  }
   T shares[block];
   gradientRows<T>(pooling, 1, from, to, g.adjacentLanes(), true,
                   [&](std::int64_t plane, std::int64_t row, std::int64_t line, const Range& some,

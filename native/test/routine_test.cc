@@ -213,9 +213,16 @@ TEST_CASE("maxPool takes the first of ties, and a NaN") {
                  {1, 2, 1, 2, 1, 1, 0, 0, 0, 0, 0}) == std::vector<double>{0, 3});
 }
 
-TEST_CASE("pooling computes the same bits with channels last") {
-  // Images of 3 channels, 5 x 7, with overlapping windows, ties and NaN.
-  constexpr std::size_t batch = 2, channels = 3, height = 5, width = 7, rows = 3, columns = 4;
+namespace {
+
+// Compares the results of both orders of the axes, for images of 3 channels with ties and NaN. The windows
+// have the stride 2.
+void holdPoolingOrders(std::size_t height, std::size_t width, std::size_t size, std::size_t padding) {
+  constexpr std::size_t batch = 2, channels = 3;
+  const std::size_t rows = (height + 2 * padding - size) / 2 + 1,
+                    columns = (width + 2 * padding - size) / 2 + 1;
+  CAPTURE(width);
+  CAPTURE(size);
   std::vector<double> elements(batch * channels * height * width), given(batch * channels * rows * columns);
   Generator generator(6);
   for (double& element : elements) {
@@ -233,14 +240,17 @@ TEST_CASE("pooling computes the same bits with channels last") {
     }
     return to;
   };
-  const auto first = [&](double type, double h, double w, const std::vector<double>& of = {}) -> Operand {
-    return {type, {batch, channels, h, w}, of};
+  const auto first = [&](double type, std::size_t h, std::size_t w,
+                         const std::vector<double>& of = {}) -> Operand {
+    return {type, {batch, channels, static_cast<double>(h), static_cast<double>(w)}, of};
   };
-  const auto last = [&](double type, double h, double w, const std::vector<double>& of = {}) -> Operand {
-    return {type, {batch, h, w, channels}, of};
+  const auto last = [&](double type, std::size_t h, std::size_t w,
+                        const std::vector<double>& of = {}) -> Operand {
+    return {type, {batch, static_cast<double>(h), static_cast<double>(w), channels}, of};
   };
   const auto withFlag = [&](double flag, bool counts) {
-    Code::Numbers integers = {3, 3, 2, 2, 1, 1, 1, 1, 1, 1, flag};
+    const auto n = static_cast<double>(size), p = static_cast<double>(padding);
+    Code::Numbers integers = {n, n, 2, 2, 1, 1, p, p, p, p, flag};
     if (counts) integers.push_back(0);
     return integers;
   };
@@ -274,6 +284,16 @@ TEST_CASE("pooling computes the same bits with channels last") {
           moved(computed("avgPoolGradient", {first(type, rows, columns, given)}, first(type, height, width),
                          withFlag(0, true)),
                 height, width));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("pooling computes the same bits with channels last") {
+  for (const std::size_t width : {7u, 16u, 41u}) {
+    holdPoolingOrders(5, width, 2, 0);
+    holdPoolingOrders(6, width, 2, 1);
+    holdPoolingOrders(5, width, 3, 1);
   }
 }
 

@@ -209,3 +209,9 @@ export const loweringFields: {
   extent: { dim: 'function' },
   compose: { expand: 'function' },
 };
+
+/** The kinds of lowering that an op with several results can have. */
+export const severalKinds: { readonly [K in SeveralLowering['kind']]: true } = {
+  routine: true,
+  compose: true,
+};

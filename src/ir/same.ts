@@ -8,20 +8,26 @@ import { equalLists } from './view.js';
 const prime = 16777619;
 
 /**
- * Returns a hash of a value. Equal values have equal hashes. Different values that have the same operands and the same
- * kind may have equal hashes, too: there are only few of them.
+ * Returns a hash of a value. Equal values have equal hashes. Different values may have equal hashes, but not many of them:
+ * the views, shapes and places of which a graph can have many, such as the prefixes of a sequence, are in the hash.
  */
-export function hashOf({ kind, args, details }: Definition): number {
-  const { kernel, seed = 0, integers } = details;
+export function hashOf({ kind, shape, args, details }: Definition): number {
+  const { kernel, seed = 0, integers, starts } = details;
   let hash = kind.length + seed;
   if (kernel !== undefined) hash = mix(hash, kernel.length);
+  for (let i = 0; i < shape.length; i++) hash = mix(hash, shape[i] as number);
   for (let i = 0; i < args.length; i++) hash = mixRef(hash, args[i] as Ref);
   if (integers) for (const integer of integers) hash = mix(hash, integer);
+  if (starts) for (const start of starts[0] ?? []) hash = mix(hash, start);
   return hash;
 }
 
-function mixRef(hash: number, { value, offset }: Ref): number {
-  return Math.imul(Math.imul(hash ^ value.id, prime) ^ offset, prime);
+function mixRef(hash: number, { value, offset, shape, strides }: Ref): number {
+  let mixed = mix(mix(hash, value.id), offset);
+  for (let i = 0; i < shape.length; i++) {
+    mixed = mix(mix(mixed, shape[i] as number), strides[i] as number);
+  }
+  return mixed;
 }
 
 /** Mixes the number `next` into a hash, as the hash function FNV-1a does with a byte. Returns the new hash. */

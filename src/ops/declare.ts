@@ -7,7 +7,7 @@ import { assertRecord, isList, isRecord, reading } from '../arguments/read.js';
 import { GraphError } from '../errors.js';
 import { dimension, type Shape } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
-import { loweringFields } from '../graph/lowering.js';
+import { loweringFields, severalKinds } from '../graph/lowering.js';
 import { createNode, failFor, isNode, type Node } from '../graph/node.js';
 import {
   declareOp,
@@ -169,9 +169,9 @@ function severalOf<A extends object>(
 ): FunctionOf<A, Readonly<Record<string, Node>>> {
   const read = severalDeclaration.read(declaration) as unknown as SeveralDeclaration<A>;
   const { kind } = read.lowering;
-  if (kind !== 'routine' && kind !== 'compose') {
+  if (!Object.hasOwn(severalKinds, kind)) {
     throw new GraphError(
-      `defineOp: the lowering of an op with several results must be of kind routine or compose, but received ${describeValue(kind)}`,
+      `defineOp: the lowering of an op with several results must be of kind ${Object.keys(severalKinds).join(' or ')}, but received ${describeValue(kind)}`,
     );
   }
   const apply = declareSeveral<A, string>({

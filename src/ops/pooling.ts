@@ -118,6 +118,12 @@ const largestOf = declare<PoolAttributes>({
       message: /^\[maxPool\] window 0 along the height of x, which is 4, is only padding/,
     },
     {
+      build: () => (maxPool2d as (x: Operand) => Node)(input('x', [1, 1, 4, 4])),
+      error: ValueError,
+      message:
+        /^\[maxPool2d\]: size must be the size of a window, such as { size: 2 }, but is undefined/,
+    },
+    {
       build: () => maxPool2d(input('x', [1, 1, 4, 4]), { size: 0 }),
       error: ValueError,
       message:
@@ -293,8 +299,9 @@ function maxPool(x: Node, attributes: PoolAttributes): Node {
 
 /**
  * Returns the largest element of each window of images. If several are the largest, the gradient goes to the first. NaN
- * counts as the largest number. The padding is less than any element. The result has the shape [batch, channels, rows,
- * columns] of the windows and the dtype of x.
+ * counts as the largest number. If a window has several NaN, the gradient goes to the first of them, too (in PyTorch
+ * 2.15, to the last). The padding is less than any element. The result has the shape [batch, channels, rows, columns] of
+ * the windows and the dtype of x.
  * @param x [batch, channels, height, width]; the height and the width are numbers
  * @throws ShapeError if x has another number of axes, if no window fits, or if a window is only padding; ValueError if
  *   x is not a Node, Tensor or number, or if an option is unknown or invalid

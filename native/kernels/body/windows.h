@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/body/prelude.h"
+#include "kernels/body/window_rows.h"
 
 namespace forebay::FOREBAY_BODY {
 
@@ -88,6 +89,11 @@ constexpr WindowRoutines windowRoutines = {
     {giveWinners<float>, giveWinners<double>},
     {addElements<float>, addElements<double>},
     {spreadNumbers<float>, spreadNumbers<double>},
+    {largestOfRow<float>, largestOfRow<double>, largestOfRow<std::int32_t>},
+    {takeRow<float>, takeRow<double>, takeRow<std::int32_t>},
+    {averageRow<float>, averageRow<double>},
+    {givePairs<float>, givePairs<double>},
+    {spreadPairs<float>, spreadPairs<double>},
 };
 
 }  // namespace forebay::FOREBAY_BODY

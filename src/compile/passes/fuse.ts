@@ -10,8 +10,7 @@ import { type Sliced, sorted } from '../../graph/sliced.js';
 import type { Builder } from '../../ir/builder.js';
 import type { Draw } from '../../ir/location.js';
 import { Keys } from '../../ir/same.js';
-import type { Target } from '../../ir/target.js';
-import { byId, endOf, type Ref, Uses, type Value, viewed } from '../../ir/value.js';
+import { type Ref, Uses, type Value, viewed } from '../../ir/value.js';
 import type { Constants } from '../options.js';
 import { codeLoop } from './code.js';
 import { findDrawn } from './drawn.js';
@@ -30,9 +29,10 @@ import {
   type Update,
 } from './fused-loop.js';
 import { settle, shortSums } from './fusible.js';
+import { fits, Joins, type Members } from './joins.js';
 import { fixedValues } from './once.js';
 import { findRepeated, type Repeated } from './repeated.js';
-import { compatible, loadsOnePerRow, readsColumns, readsRow, type Space } from './row-loops.js';
+import { loadsOnePerRow, readsRow } from './row-loops.js';
 import { findUpdated } from './updated.js';
 
 export function* fuse(
@@ -52,40 +52,10 @@ export function* fuse(
   return yield* Fusion.of(settledOutputs, settledUpdates, build, constants);
 }
 
-/** The values of one fused loop, and the refs that it loads, by their keys. */
-interface Members extends Space {
-  space: readonly number[];
-  rows: number | undefined;
-  readonly grade: number;
-  readonly values: Value[];
-  readonly loads: Map<number, Ref>;
-}
-
 interface Operand {
   readonly arg: Ref;
   /** Whether the fused loop that reads the operand may compute it. */
   readonly within: boolean;
-}
-
-/** Whether these fused loops can be merged: whether the merged loop would be within the limits. */
-function fits(loops: readonly Members[], limits: Target['loop']): boolean {
-  if (loops.length === 1) return true;
-  if (!compatible(loops)) return false;
-  let operations = 0;
-  let loads = 0;
-  for (const loop of loops) {
-    operations += loop.values.length;
-    loads += loop.loads.size;
-  }
-  if (operations > limits.operations) return false;
-  return loads <= limits.loads || distinctLoads(loops) <= limits.loads;
-}
-
-/** Returns the number of refs that these loops load, each counted once. */
-function distinctLoads(loops: readonly Members[]): number {
-  const keys = new Set<number>();
-  for (const { loads } of loops) for (const key of loads.keys()) keys.add(key);
-  return keys.size;
 }
 
 class Fusion {
@@ -98,11 +68,8 @@ class Fusion {
   #drawn: ReadonlyMap<Value, Draw> = new Map();
   /** The values that instructions other than loops compute directly in the memory of a leaf. */
   #updated: ReadonlyMap<Value, Variable> = new Map();
-  /** The grade of each value, indexed by the value's id. */
-  readonly #grades: Float64Array;
+  readonly #joins: Joins;
   readonly #final = new Set<Value>();
-  /** For each value that is computed by a fused loop, this loop, by the id of the value. */
-  readonly #loops: (Members | undefined)[];
 
   private constructor(
     private readonly outputs: readonly Ref[],
@@ -115,8 +82,7 @@ class Fusion {
   ) {
     this.#order = order;
     this.#uses = uses;
-    this.#grades = new Float64Array(endOf(order));
-    this.#loops = byId(endOf(order));
+    this.#joins = new Joins(order, this.#keys, build);
   }
 
   static *of(
@@ -142,8 +108,8 @@ class Fusion {
       this.#assign(value);
       if (this.build.pace.due(1 + value.args.length)) yield;
     }
-    yield* this.#joinReaders();
-    yield* this.#joinSums();
+    yield* this.#joins.joinReaders();
+    yield* this.#joins.joinSums();
     return {
       outputs: this.outputs,
       updates: this.updates,
@@ -207,23 +173,23 @@ class Fusion {
 
   /** Assigns a grade to a value. If a fused loop can compute the value, assigns the value to a loop, too. */
   #assign(value: Value): void {
-    if (this.#repeated.has(value) || this.#joinsColumns(value)) return;
+    if (this.#repeated.has(value) || this.#joins.joinsColumns(value)) return;
     const space = spaceOf(value);
     const final = this.#final.has(value);
     const operands = this.#operands(value, space);
     let grade = this.#hasNoInstruction(value) ? 0 : 1;
     for (let i = 0; i < operands.length; i++) {
       const operand = operands[i] as Operand;
-      const below = this.#grades[operand.arg.value.id] as number;
-      const rises = !this.#hasNoInstruction(operand.arg.value) && !this.#joins(operand, final);
+      const below = this.#joins.grades[operand.arg.value.id] as number;
+      const rises = !this.#hasNoInstruction(operand.arg.value) && !this.#canJoin(operand, final);
       grade = Math.max(grade, rises ? below + 1 : below);
     }
     if (final || this.#updated.has(value)) grade = lastGrade;
-    this.#grades[value.id] = space ? this.#assignLoop(value, space, operands, grade) : grade;
+    this.#joins.grades[value.id] = space ? this.#assignLoop(value, space, operands, grade) : grade;
   }
 
   /** Whether a loop that computes an operand can compute the value that reads it. */
-  #joins({ arg, within }: Operand, final: boolean): boolean {
+  #canJoin({ arg, within }: Operand, final: boolean): boolean {
     return within && (!final || this.#final.has(arg.value));
   }
 
@@ -240,17 +206,17 @@ class Fusion {
     for (let i = 0; i < operands.length; i++) {
       const operand = operands[i] as Operand;
       const { arg } = operand;
-      if (!this.#joins(operand, final) || this.#grades[arg.value.id] !== grade) {
+      if (!this.#canJoin(operand, final) || this.#joins.grades[arg.value.id] !== grade) {
         own.loads.set(this.#keys.of(arg), arg);
         continue;
       }
-      const loop = this.#loops[arg.value.id] as Members;
+      const loop = this.#joins.loopOf(arg.value) as Members;
       if (!loops.includes(loop)) loops.push(loop);
     }
     loops.push(own);
-    this.#loops[value.id] = own;
+    this.#joins.start(value, own);
     if (final || fits(loops, this.build.target.loop)) {
-      this.#join(loops);
+      this.#joins.join(loops);
       return grade;
     }
     // The merged loop would be too large. The value starts a new loop, which loads its operands from memory.
@@ -259,88 +225,8 @@ class Fusion {
       const { arg } = operands[i] as Operand;
       own.loads.set(this.#keys.of(arg), arg);
     }
-    this.#loops[value.id] = { ...own, grade: grade + 1 };
+    this.#joins.start(value, { ...own, grade: grade + 1 });
     return grade + 1;
-  }
-
-  /** Adds a sum of rows to the loop over whole rows that computes its operand, if there is one. */
-  #joinsColumns(value: Value): boolean {
-    if (!sumsRows(value)) return false;
-    const [arg] = value.args as readonly [Ref];
-    const loop = this.#loops[arg.value.id];
-    if (
-      !loop ||
-      !readsColumns(arg, loop) ||
-      loop.values.length >= this.build.target.loop.operations
-    )
-      return false;
-    this.#addSum(value, loop);
-    return true;
-  }
-
-  #addSum(value: Value, loop: Members): void {
-    this.build.fire('fuse: sum of rows in a loop');
-    loop.values.push(value);
-    this.#loops[value.id] = loop;
-    this.#grades[value.id] = loop.grade;
-  }
-
-  /** Merges these fused loops into the first of them. */
-  #join(loops: readonly Members[]): void {
-    const [into, ...others] = loops as readonly [Members, ...Members[]];
-    for (const { space, rows, values, loads } of others) {
-      if (rows !== undefined) {
-        into.space = space;
-        into.rows = rows;
-      }
-      into.values.push(...values);
-      for (const [key, ref] of loads) into.loads.set(key, ref);
-      for (const value of values) this.#loops[value.id] = into;
-    }
-  }
-
-  /**
-   * Merges fused loops that have the same grade and shape and load the same ref, so that the ref is loaded only once.
-   */
-  *#joinReaders(): Sliced<void> {
-    // For each grade and shape, the loops by the keys of their loads.
-    const readersOf = new Map<string, Map<number, Members>>();
-    for (const loop of yield* this.#distinctLoops()) {
-      if (this.build.pace.due(1 + loop.loads.size)) yield;
-      if (loop.grade === lastGrade) continue;
-      const kind = `${loop.grade} ${loop.space.join()}`;
-      const readers = readersOf.get(kind) ?? new Map<number, Members>();
-      readersOf.set(kind, readers);
-      for (const [key, ref] of loop.loads) {
-        if (ref.strides.every((stride, axis) => stride === 0 || ref.shape[axis] === 1)) continue;
-        const current = this.#loops[(loop.values[0] as Value).id] as Members;
-        const other = readers.get(key);
-        const first = other && (this.#loops[(other.values[0] as Value).id] as Members);
-        if (!first) readers.set(key, current);
-        else if (first !== current && fits([first, current], this.build.target.loop)) {
-          this.build.fire('fuse: loops that read the same');
-          this.#join([first, current]);
-        }
-      }
-    }
-  }
-
-  /** Adds sums of rows to loops over whole rows that have the same grade and load the same ref. */
-  *#joinSums(): Sliced<void> {
-    const readers = new Map<string, Members>();
-    for (const loop of yield* this.#distinctLoops()) {
-      if (this.build.pace.due(1 + loop.loads.size)) yield;
-      if (loop.rows !== 1 || loop.space.length !== 2) continue;
-      for (const key of loop.loads.keys()) readers.set(`${loop.grade} ${key}`, loop);
-    }
-    if (readers.size === 0) return;
-    for (const value of this.#order) {
-      if (this.build.pace.due()) yield;
-      if (!sumsRows(value) || this.#loops[value.id]) continue;
-      const [arg] = value.args as readonly [Ref];
-      const loop = readers.get(`${this.#grades[value.id]} ${this.#keys.of(arg)}`);
-      if (loop && !loadsOnePerRow(arg, loop)) this.#addSum(value, loop);
-    }
   }
 
   /** Returns the operands of a value. An operand that is computed again is replaced by its own operands. */
@@ -364,7 +250,7 @@ class Fusion {
 
   /** Whether a loop over whole rows that computes the operand can compute a value of this shape that reads it. */
   #readsRow(arg: Ref, shape: readonly number[] | undefined): boolean {
-    const loop = this.#loops[arg.value.id];
+    const loop = this.#joins.loopOf(arg.value);
     return shape !== undefined && loop?.rows !== undefined && readsRow(arg, shape, loop);
   }
 
@@ -377,22 +263,12 @@ class Fusion {
     );
   }
 
-  *#distinctLoops(): Sliced<Set<Members>> {
-    const loops = new Set<Members>();
-    for (let i = 0; i < this.#order.length; i++) {
-      const loop = this.#loops[(this.#order[i] as Value).id];
-      if (loop) loops.add(loop);
-      if (this.build.pace.due()) yield;
-    }
-    return loops;
-  }
-
   *#schedule(): Sliced<(Group | Single)[]> {
     const leaves = new Map<Value, number>();
     for (const { ref } of this.updates) leaves.set(ref.value, (leaves.get(ref.value) ?? 0) + 1);
     const groups = new Map<string, FusedLoop[]>();
     const schedule: { item: Group | Single; at: number }[] = [];
-    for (const loop of yield* this.#distinctLoops()) {
+    for (const loop of yield* this.#joins.distinctLoops()) {
       if (this.build.pace.due(2 * loop.values.length)) yield;
       if (this.#isReduction(loop)) {
         const [value] = loop.values as [Value];
@@ -449,12 +325,12 @@ class Fusion {
       if (
         value.kind === 'leaf' ||
         value.size === 0 ||
-        this.#loops[value.id] ||
+        this.#joins.loopOf(value) ||
         this.#drawn.has(value) ||
         this.#repeated.has(value)
       )
         continue;
-      const grade = this.#grades[value.id] as number;
+      const grade = this.#joins.grades[value.id] as number;
       schedule.push({ item: { kind: 'single', grade, value }, at: value.id });
     }
     type Scheduled = (typeof schedule)[number];

@@ -194,8 +194,8 @@ function readsFast(value: Value, arg: Ref): boolean {
 function arrangement(value: Value): Arrange | FewOrders | 'reads any order' | 'fixed' {
   const { arrange } = valueRecord(value);
   if (typeof arrange === 'string') return arrange;
-  const few = typeof arrange === 'object' && arrange.orders(value).length === 0;
-  return few || value.size === 0 ? 'fixed' : arrange;
+  const hasNoOther = typeof arrange === 'object' && arrange.orders(value).length === 0;
+  return hasNoOther || value.size === 0 ? 'fixed' : arrange;
 }
 
 /** Whether the order of the first operand is more important than that of the value, which has no more elements. */
