@@ -32,7 +32,12 @@ export interface PoolAttributes {
 
 const common = {
   /** The size of a window. */
-  size: required(checkedLater<Sides>('the size of a window, such as { size: 2 }'), 'kernelSize', 'kernel_size', 'poolSize'),
+  size: required(
+    checkedLater<Sides>('the size of a window, such as { size: 2 }'),
+    'kernelSize',
+    'kernel_size',
+    'poolSize',
+  ),
   /** The distance between neighbouring windows; the size by default. */
   stride: optional(checkedLater<Sides>('a stride'), 'strides'),
   /** The number of positions that are added at the sides of x; 0 by default. */
