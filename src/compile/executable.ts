@@ -24,6 +24,7 @@ import {
   type DType,
   dtypeOf,
   dtypes,
+  makeBools,
   sharedArray,
   type TypedArray,
   typedArray,
@@ -237,9 +238,14 @@ export class Executable {
     return times;
   }
 
-  /** Returns the outputs of the last run, as new tensors. */
-  results(): Record<string, Tensor> {
-    return this.#tensors(this.#own ?? this.#memory, this.#own !== null);
+  /** Returns the outputs of the last run: the tensors `into` to which it wrote them; otherwise new tensors. */
+  results(into?: Tensors): Tensors {
+    if (!into) return this.#tensors(this.#own ?? this.#memory, this.#own !== null);
+    for (let index = 0; index < this.outputs.length; index++) {
+      if ((this.outputs[index] as Slot).dtype !== 'bool') continue;
+      makeBools(this.#memory[this.feeds.length + index] as Uint8Array);
+    }
+    return into;
   }
 
   /**

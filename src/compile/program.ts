@@ -106,7 +106,7 @@ export class Program<T extends Signature = Signature> {
         throw failedRun(executable, executable.fedWith(), status, runner.runs);
       }
       runner.count();
-      return (into ?? executable.results()) as ResultsOf<T>;
+      return executable.results(into) as ResultsOf<T>;
     } finally {
       executable.forget();
     }

@@ -259,7 +259,7 @@ export function input<const S extends readonly Dim[], D extends DType = 'float32
 /**
  * Makes a parameter: a leaf that training changes.
  * @param value the first value, which is copied; or options with the shape and the initialiser that draws the first
- *   value. A value without a dtype, such as nested arrays, becomes float32
+ *   value. A tensor or a typed array keeps its dtype: a Uint8Array is uint8. Booleans become bool, numbers float32
  * @throws ShapeError if the shape is not valid or nested arrays are ragged; DTypeError if `dtype` is not a dtype;
  *   ValueError if `name` is not a string or is empty, if `value` is neither an options object nor a value from which a
  *   tensor can be made, if an option is unknown, or if the initialiser returns another shape or dtype
@@ -296,8 +296,8 @@ export function parameter(name: string, value: TensorLike | ParameterOptions): V
 /**
  * Makes a state: a leaf whose value is carried from run to run, such as the cell of an LSTM, the moments of an
  * optimizer or a learning rate.
- * @param value the first value, which is copied. A value without a dtype, such as nested arrays, becomes float32 or the
- *   dtype of the options
+ * @param value the first value, which is copied. A tensor or a typed array keeps its dtype: a Uint8Array is uint8. Other
+ *   values get the dtype of the options; without it, booleans become bool, numbers float32
  * @throws DTypeError if the value has another dtype than the options; ShapeError if nested arrays are ragged;
  *   ValueError if `name` is not a string or is empty, if `value` cannot be made a tensor, or if an option is unknown
  */

@@ -133,7 +133,10 @@ describe('a tensor of bool', () => {
     expect(program.run({ x: fed }).reversed).toEqual(expected);
     expect((await program.runAsync({ x: fed })).reversed).toEqual(expected);
     expect(evaluate(reversed, { x: fed })).toEqual(expected);
-    expect(runs.value.item()).toBe(2);
+    const into = { reversed: Tensor.zeros([40], { dtype: 'bool' }) };
+    expect(program.run({ x: fed }, { into })).toBe(into);
+    expect(into.reversed).toEqual(expected);
+    expect(runs.value.item()).toBe(3);
     program.dispose();
   });
 

@@ -164,8 +164,8 @@ export class Units {
    * Ranks the units of these values. On each path of operands that ends at such a unit, the units of these values are
    * counted, itself included. The depth is the largest of these counts, and the rank is twice the depth. So units of
    * equal rank do not depend on one another. The order of the units is changed so that they are neighbours.
-   * @returns the ranks, by unit. The rank of any other unit is one more than the largest rank on which it depends, or
-   *   has no meaning if the unit follows all units of these values
+   * @returns the ranks, by unit. The rank of any other unit is one more than the largest rank of such a unit on which it
+   *   depends. It has no meaning if the unit precedes or follows all units of these values in the order
    */
   *ranks(values: readonly Value[]): Sliced<Int32Array> {
     const order = this.#order ?? (yield* this.topological());
