@@ -2,6 +2,7 @@
 // are pixels anywhere in the source, and its terms are runs of taps and channels (conv_blocks.h). With few
 // terms (first layers), few columns (their input gradients) and depthwise, other routines compute a pass.
 #include "routines/conv_depthwise.h"
+#include "routines/conv_row_dots.h"
 
 namespace forebay {
 
@@ -106,7 +107,7 @@ class Passes {
           depthwise(at);
           continue;
         }
-        if (isRowDots()) {
+        if (call_.dots && isRowDots(pass, call_.packing, conv_.lanes)) {
           for (std::int64_t group = 0; group < call_.packing.groups; ++group) rowDots(at, group);
           continue;
         }
@@ -256,78 +257,20 @@ class Passes {
 
   // ---- dot products of rows
 
-  // True if the taps of a row are adjacent pixels, for adjacent pixels of the result.
-  bool isRowDots() const {
-    const PassAxis& columns = pass_->columns;
-    return call_.dots && columns.step == 1 && columns.pitch == 1 && ConvRowDots::existsFor(columns.taps) &&
-           call_.packing.depth % conv_.lanes == 0;
-  }
-
-  // Brings the weights of a group into the order in which rowDots reads them.
-  void packDots(std::int64_t group) {
-    const ConvPacking& packing = call_.packing;
-    const std::int64_t taps = pass_->columns.taps, lanes = conv_.lanes, depth = packing.depth;
-    const T* from = packed_ + packing.at(group, pass_->rows.tap, pass_->columns.tap, 0, 0);
-    for (std::int64_t row = 0; row < pass_->rows.taps; ++row) {
-      for (std::int64_t tap = 0; tap < taps; ++tap) {
-        for (std::int64_t k = 0; k < depth; ++k, from += packing.width) {
-          const std::int64_t at = (row * depth + k - k % lanes) * taps + tap * lanes + k % lanes;
-          for (std::int64_t j = 0; j < packing.n; ++j) {
-            dotWeights_[j * pass_->rows.taps * taps * depth + at] = from[j];
-          }
-        }
-      }
-    }
-    packedGroup_ = group;
-  }
-
-  // Computes a block from the source itself if possible, and otherwise from a copy with zeros for the
-  // padding.
   void rowDots(const ConvBlock& at, std::int64_t group) {
-    const PassAxis &rows = pass_->rows, &columns = pass_->columns;
     const ConvPacking& packing = call_.packing;
-    if (packedGroup_ != group) packDots(group);
+    if (packedGroup_ != group) {
+      packRowDots(*pass_, packing, packed_, group, conv_.lanes, dotWeights_);
+      packedGroup_ = group;
+    }
     const T* const channels = source_ + group * packing.depth * view_.strides[3];
-    const std::int64_t rowLength = columns.taps * packing.depth;
-    ConvRowDots dots = {at.columns,
-                        columns.first + at.column,
-                        columns.source,
-                        rows.taps,
-                        columns.taps,
-                        view_.strides[2],
-                        rows.pitch * view_.strides[1],
-                        packing.depth,
-                        rows.taps * rowLength,
-                        packing.n,
-                        columns.outStep * call_.resultChannels};
-    if (dots.isPossible() && view_.strides[3] == 1) {
-      const T* const image = channels + at.image * view_.strides[0];
-      for (std::int64_t row = 0; row < at.rows; ++row) {
-        const std::int64_t first = (at.row + row) * rows.step + rows.first;
-        const std::int64_t from = first < 0 ? (-first + rows.pitch - 1) / rows.pitch : 0;
-        const std::int64_t to =
-            first < rows.source ? std::min(rows.taps, (rows.source - 1 - first) / rows.pitch + 1) : 0;
-        T* const out = resultAt(at, row, 0) + group * packing.n;
-        dots.tapRows = to - from;
-        if (from >= to) {
-          clear(out, at.columns, packing.n);
-        } else {
-          conv_.rowDots(dots, image + (first + from * rows.pitch) * view_.strides[1],
-                        dotWeights_ + from * rowLength, out);
-        }
-      }
-      return;
-    }
-    const ConvSource<T> from =
-        sourceOf(*pass_, call_.blocks, at, view_, channels, packing.depth, call_.blocks.pixel, elements_);
-    dots.first = 0;
-    dots.source = columns.extent(at.columns);
-    dots.aPixel = from.pixel;
-    dots.aRow = rows.pitch * from.row;
-    for (std::int64_t row = 0; row < at.rows; ++row) {
-      conv_.rowDots(dots, from.data + row * rows.step * from.row, dotWeights_,
-                    resultAt(at, row, 0) + group * packing.n);
-    }
+    eachRowDots(*pass_, call_.blocks, at, packing, view_, channels, elements_,
+                [&](std::int64_t row, ConvRowDots dots, const T* source, std::int64_t weight) {
+                  dots.cPixel = pass_->columns.outStep * call_.resultChannels;
+                  T* const out = resultAt(at, row, 0) + group * packing.n;
+                  if (dots.tapRows > 0) return conv_.rowDots(dots, source, dotWeights_ + weight, out);
+                  clear(out, at.columns, packing.n);
+                });
   }
 
   // ---- depthwise

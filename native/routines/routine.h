@@ -68,7 +68,7 @@ struct RoutineRow {
   // Computes the units from `from` to `to` - 1. `scratch` is memory of this thread, of scratchBytes() bytes.
   bool (*run)(const RoutineRun& run, std::int64_t from, std::int64_t to, char* scratch,
               RoutineFailure& failure);
-  // These four functions may be null. `prepare` is called once in each run, before the units. If the routine
+  // These three functions may be null. `prepare` is called once in each run, before the units. If the routine
   // updates leaves, other instructions may run between this call and the units, and the units may be computed
   // twice.
   bool (*prepare)(const RoutineRun& run, RoutineFailure& failure) = nullptr;

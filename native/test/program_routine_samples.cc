@@ -196,7 +196,9 @@ void addConvRoutine(Generator& generator, Code& code, Space& space, const Routin
   RoutineSample sample(generator, space, row);
   const std::string name = row.name;
   const std::int64_t groups = between(generator, 0, 2) > 0 ? 1 : between(generator, 1, 4);
-  const bool depthwise = between(generator, 0, 4) == 0;
+  // Many pixels and few channels, so that the gradient of the weights is the sum of parts of the images.
+  const bool parts = name == "convWeightGradient" && between(generator, 0, 11) == 0;
+  const bool depthwise = !parts && between(generator, 0, 4) == 0;
   static constexpr std::int64_t sizes[] = {0, 1, 1, 2, 3, 5, 13, 33};
   const auto someChannels = [&] { return depthwise ? 1 : sizes[between(generator, 0, 7)]; };
   ConvShape s = {};
@@ -205,14 +207,20 @@ void addConvRoutine(Generator& generator, Code& code, Space& space, const Routin
   s.channels = someChannels() * s.groups;
   s.outputs = someChannels() * s.groups;
   s.batch = between(generator, 0, 3);
+  if (parts) {
+    s.channels = s.groups;
+    s.outputs = 13 * s.groups;
+    s.batch = between(generator, 9, 17);
+  }
   Code::Numbers integers(11, static_cast<double>(s.groups));
   int d = 0;
   for (ConvAxis* axis : {&s.rows, &s.columns}) {
-    const bool flat = d == 0 && between(generator, 0, 2) == 0;  // a sequence
+    const bool flat = !parts && d == 0 && between(generator, 0, 2) == 0;  // a sequence
     axis->size = flat ? 1 : between(generator, 1, 4);
-    axis->stride = between(generator, 0, 2) > 0 ? 1 : between(generator, 1, 5);
+    axis->stride = parts || between(generator, 0, 2) > 0 ? 1 : between(generator, 1, 5);
     axis->dilation = between(generator, 0, 2) > 0 ? 1 : between(generator, 1, 3);
     axis->length = flat ? 1 : d == 1 && between(generator, 0, 5) == 0 ? 40 : between(generator, 0, 9);
+    if (parts) axis->length = between(generator, 26, 34);
     axis->before = between(generator, 0, 3);
     axis->after = between(generator, 0, 3);
     const std::int64_t room =

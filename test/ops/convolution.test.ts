@@ -235,6 +235,78 @@ describe('derivatives', () => {
   });
 });
 
+describe('an infinite element', () => {
+  const kindOf = (value: number) => (Number.isFinite(value) ? 0 : value);
+  /** Returns the kinds of elements in both executors, of the result and of the gradients of x and weight. */
+  function kinds(
+    channels: number,
+    filters: number,
+    groups: number,
+    stride: number,
+    infinite: string,
+  ) {
+    const operand = (name: string, shape: number[], seed: number, index: number) => {
+      const values = Float64Array.from(
+        evaluate(randomNormal(shape, { seed, dtype: 'float64' })).data,
+      );
+      if (name === infinite) values[index] = Number.POSITIVE_INFINITY;
+      return parameter(name, tensor(values, { shape }));
+    };
+    const x = operand('x', [1, channels, 6, 6], 1, 14);
+    const weight = operand('weight', [filters, channels / groups, 3, 3], 2, 0);
+    const y = conv2d(x, weight, { padding: 1, groups, stride });
+    const gradients = backward(sum(mul(y, operand('g', y.shape as number[], 3, 7))));
+    return [y, gradients.of(x), gradients.of(weight)].map((node) =>
+      both(node).map((result) => Array.from(result.data as Float64Array, kindOf)),
+    );
+  }
+  /** Each call has other routines: depthwise ones, products, and dot products of few filters or channels. */
+  const calls = [
+    [16, 16, 16],
+    [19, 19, 19],
+    [16, 16, 1],
+    [32, 1, 1],
+    [3, 32, 1],
+  ] as const;
+
+  it.each(calls)(
+    'of x makes the same elements infinite or NaN in both executors: %i, %i, %i',
+    (channels, filters, groups) => {
+      for (const stride of [1, 2]) {
+        for (const [expected, found] of kinds(channels, filters, groups, stride, 'x'))
+          expect(found).toEqual(expected);
+      }
+    },
+  );
+  it.each(calls)(
+    'of the weight or g is NaN in programs only where it is in evaluate: %i, %i, %i',
+    (channels, filters, groups) => {
+      for (const stride of [1, 2]) {
+        for (const infinite of ['weight', 'g']) {
+          for (const [expected = [], found = []] of kinds(
+            channels,
+            filters,
+            groups,
+            stride,
+            infinite,
+          )) {
+            const other = found.filter(
+              (kind, i) => !Number.isNaN(expected[i]) && kind !== expected[i],
+            );
+            expect(other).toEqual([]);
+          }
+        }
+      }
+    },
+  );
+  it('of the weight is multiplied with the zeros of the padding by evaluate', () => {
+    for (const [channels, filters, groups] of calls) {
+      const [y] = kinds(channels, filters, groups, 1, 'weight');
+      expect(y?.[0]?.[0]).toBeNaN();
+    }
+  });
+});
+
 test('the operands may be views, and broadcast', () => {
   const x = exact('x', [3, 1, 1, 5], 1);
   const weight = exact('weight', [2, 3], 2);

@@ -109,19 +109,6 @@ constexpr int addedTogether(int pixels, int lanes) {
   return count;
 }
 
-// Keeps a value that was loaded in its register. GCC otherwise loads it again for each multiply-add, and the
-// loads then take longer than the multiply-adds.
-template <class Register>
-FOREBAY_INLINE void keepInRegister(Register& a) {
-#if defined(__x86_64__) && FOREBAY_BODY_VECTOR == 64
-  asm("" : "+v"(a));
-#elif defined(__x86_64__)
-  asm("" : "+x"(a));
-#else
-  (void)a;
-#endif
-}
-
 // Computes one column of C for some adjacent pixels, from pixel x. A register of the source is multiplied
 // with the taps of all pixels that read it.
 template <class T, int pixels, int taps>
@@ -143,7 +130,7 @@ void rowDotTile(const ConvRowDots& s, std::int64_t x, const T* a, const T* b, T*
       for (int i = 0; i < pixels + taps - 1; ++i, at += aPixel) {
         const bool mayBeOutside = i < taps - 1 || i >= pixels;
         Register value = mayBeOutside && (i < before || i >= beyond) ? V::zero() : V::load(at);
-        keepInRegister(value);
+        keepInOrder(value);
 #pragma GCC unroll 8
         for (int t = taps - 1; t >= 0; --t) {
           const int j = i - t;

@@ -215,4 +215,18 @@ struct Vector {
 
 #endif
 
+// Makes the compiler have a value that was loaded in a register here, and keep the order of such values.
+// Otherwise it reads an element of memory once for each use, because it can be an operand of the
+// multiply-add, and loads so much in advance that the sums do not stay in registers.
+template <class Register>
+FOREBAY_INLINE void keepInOrder(Register& value) {
+#if defined(__x86_64__) && FOREBAY_BODY_VECTOR == 64
+  __asm__ volatile("" : "+v"(value));
+#elif defined(__x86_64__)
+  __asm__ volatile("" : "+x"(value));
+#elif defined(__aarch64__)
+  __asm__ volatile("" : "+w"(value));
+#endif
+}
+
 }  // namespace forebay::FOREBAY_BODY

@@ -4,7 +4,8 @@
 // A rectangle of outputs is computed at a time, for one vector of channels after another. The sums of the
 // rectangle stay in registers. Rectangles follow one another along the columns, and the loop over the
 // channels is inside, so that each row is read and written in the order of memory: the prefetchers of the
-// processor bring such rows while it computes. Instructions that prefetch were slower at every distance.
+// processor bring such rows while it computes. Instructions that prefetch were slower at the
+// distances that were tried.
 #pragma once
 
 #include "kernels/body/gemm_vector.h"
@@ -14,20 +15,6 @@ namespace forebay::FOREBAY_BODY {
 
 // Vectors of 64 bytes have 32 registers, and others may have 16.
 constexpr bool manyRegisters = FOREBAY_BODY_VECTOR == 64;
-
-// Makes the compiler have this value in a register here, and keep the order of such values. Otherwise it
-// reads an element of memory once for each use, because it can be an operand of the multiply-add, and loads
-// so much in advance that the sums do not stay in registers.
-template <class Register>
-FOREBAY_INLINE void keepInOrder(Register& value) {
-#if defined(__x86_64__) && FOREBAY_BODY_VECTOR == 64
-  __asm__ volatile("" : "+v"(value));
-#elif defined(__x86_64__)
-  __asm__ volatile("" : "+x"(value));
-#elif defined(__aarch64__)
-  __asm__ volatile("" : "+w"(value));
-#endif
-}
 
 // Adds to a pointer. Otherwise the compiler computes all addresses of a rectangle in advance, which are more
 // than there are registers.
