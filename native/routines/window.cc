@@ -300,9 +300,20 @@ struct Pooling {
                            rows.dilation * x.rowStride,
                            static_cast<std::int32_t>(line * columns.length + column),
                            static_cast<std::int32_t>(rows.dilation * columns.length)};
-    atOnce(row, x.at(plane, line) + column);
+    if (whole.size() > 0) atOnce(row, x.at(plane, line) + column);
     for (std::int64_t w = 0; w < whole.first; ++w) single(w);
     for (std::int64_t w = whole.last; w < columns.count; ++w) single(w);
+  }
+  // Whether operands with one lane have so few windows in a row that these are computed one by one.
+  bool areFew(bool plain) const { return plain && windows.columns.count < leastWindows; }
+  // Calls body(window, column) for the windows of a row and their columns, if they are few.
+  template <class Body>
+  void eachColumn(const Body& body) const {
+    const Axis& columns = windows.columns;
+    for (std::int64_t w = 0; w < columns.count; ++w) {
+      const Axis::Steps across = columns.of(w);
+      for (std::int64_t k = across.first; k < across.last; ++k) body(w, across.start + k * columns.dilation);
+    }
   }
   // Calls body(position in x, index) for the elements of a window.
   template <class Body>
@@ -393,6 +404,7 @@ void maxRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
   constexpr T least = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
                                                            : std::numeric_limits<T>::lowest();
   const Range whole = pooling.rowAtOnce(x.isPlain());
+  const bool fewWindows = pooling.areFew(x.isPlain());
   T best[block];
   Pooling::eachRow(out, from, to, [&](std::int64_t plane, std::int64_t row) {
     const Axis::Steps down = rows.of(row);
@@ -413,7 +425,7 @@ void maxRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
       });
       writeAs<std::int32_t>(run, 1)[out.at(plane, row) + window] = winner;
     };
-    if (whole.size() > 0) return pooling.eachPart(plane, down, whole, atOnce, single);
+    if (whole.size() > 0 || fewWindows) return pooling.eachPart(plane, down, whole, atOnce, single);
     eachBlock(out.columns, out.lanes, x.adjacentLanes(), true, [&](const Range& some, const Range& lanes) {
       std::int32_t* const winners =
           writeAs<std::int32_t>(run, 1) + out.at(plane, row) + some.first * out.columnStride + lanes.first;
@@ -458,6 +470,7 @@ void takeRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
   const auto take = windowRoutines().take[itemOf<T>];
   const auto takeRow = windowRoutines().takeRow[itemOf<T>];
   const Range whole = pooling.rowAtOnce(x.isPlain() && indices.isPlain());
+  const bool fewWindows = pooling.areFew(x.isPlain() && indices.isPlain());
   Pooling::eachRow(out, from, to, [&](std::int64_t plane, std::int64_t row) {
     const Axis::Steps down = rows.of(row);
     const std::int32_t* const list = readAs<std::int32_t>(run, 1) + indices.at(plane, row);
@@ -473,7 +486,7 @@ void takeRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
       });
       written[window] = taken;
     };
-    if (whole.size() > 0) return pooling.eachPart(plane, down, whole, atOnce, single);
+    if (whole.size() > 0 || fewWindows) return pooling.eachPart(plane, down, whole, atOnce, single);
     eachBlock(out.columns, out.lanes, lanesToo, indices.adjacentColumns(),
               [&](const Range& some, const Range& lanes) {
                 const std::int32_t* const winners =
@@ -547,6 +560,7 @@ void giveRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
                                    static_cast<std::int32_t>(line * pooling.x.columns), target);
                        });
   }
+  const bool fewWindows = pooling.areFew(g.isPlain() && indices.isPlain());
   gradientRows<T>(pooling, 2, from, to, g.adjacentLanes() && indices.adjacentLanes(),
                   g.adjacentColumns() && indices.adjacentColumns(),
                   [&](std::int64_t plane, std::int64_t row, std::int64_t line, const Range& some,
@@ -556,6 +570,12 @@ void giveRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
                     const std::int32_t* const winners =
                         readAs<std::int32_t>(run, 1) + indices.at(plane, row) +
                         some.first * indices.columnStride + lanes.first * indices.laneStride;
+                    if (fewWindows) {
+                      return pooling.eachColumn([&](std::int64_t w, std::int64_t column) {
+                        const auto index = static_cast<std::int32_t>(line * pooling.x.columns + column);
+                        if (winners[w] == index) target[column] += numbers[w];
+                      });
+                    }
                     // Descending, so that each element gets the numbers of its windows in ascending order.
                     pooling.eachStepOf<true>(
                         line, some, lanes, [&](const WindowStep& step, std::int64_t at, std::int64_t place) {
@@ -597,6 +617,7 @@ void averageRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
   const auto add = windowRoutines().add[itemOf<T>];
   const auto averageRow = windowRoutines().averageRow[itemOf<T>];
   const Range whole = pooling.rowAtOnce(x.isPlain());
+  const bool fewWindows = pooling.areFew(x.isPlain());
   double sums[block];
   Pooling::eachRow(out, from, to, [&](std::int64_t plane, std::int64_t row) {
     const Axis::Steps down = rows.of(row);
@@ -613,7 +634,7 @@ void averageRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
       const double by = height * divisor(columns, window, countPadding);
       writeAs<T>(run, 1)[out.at(plane, row) + window] = static_cast<T>(sum / by);
     };
-    if (whole.size() > 0) return pooling.eachPart(plane, down, whole, atOnce, single);
+    if (whole.size() > 0 || fewWindows) return pooling.eachPart(plane, down, whole, atOnce, single);
     eachBlock(out.columns, out.lanes, x.adjacentLanes(), true, [&](const Range& some, const Range& lanes) {
       std::fill_n(sums, some.size() * lanes.size(), 0.0);
       for (std::int64_t r = down.first; r < down.last; ++r) {
@@ -658,18 +679,33 @@ void spreadRows(const RoutineRun& run, std::int64_t from, std::int64_t to) {
                        });
   }
   T shares[block];
+  // The divisors of the windows of a row, because each is used for many rows.
+  double across[block];
+  const bool held = columns.count <= block;
+  for (std::int64_t w = 0; held && w < columns.count; ++w) across[w] = divisor(columns, w, countPadding);
+  const bool fewWindows = pooling.areFew(g.isPlain());
   gradientRows<T>(pooling, 1, from, to, g.adjacentLanes(), true,
                   [&](std::int64_t plane, std::int64_t row, std::int64_t line, const Range& some,
                       const Range& lanes, T* target) {
                     const T* const in = readAs<T>(run, 0) + g.at(plane, row) + lanes.first * g.laneStride;
                     const double height = divisor(rows, row, countPadding);
                     T* share = shares;
-                    for (std::int64_t w = some.first; w < some.last; ++w) {
-                      const double by = height * divisor(columns, w, countPadding);
+                    if (held && g.isPlain()) {
+                      for (std::int64_t w = some.first; w < some.last; ++w) {
+                        *share++ = static_cast<T>(static_cast<double>(in[w]) / (height * across[w]));
+                      }
+                    }
+
+                    for (std::int64_t w = held && g.isPlain() ? some.last : some.first; w < some.last; ++w) {
+                      const double by = height * (held ? across[w] : divisor(columns, w, countPadding));
                       const T* const numbers = in + w * g.columnStride;
                       for (std::int64_t lane = 0; lane < lanes.size(); ++lane) {
                         *share++ = static_cast<T>(static_cast<double>(numbers[lane]) / by);
                       }
+                    }
+                    if (fewWindows) {
+                      return pooling.eachColumn(
+                          [&](std::int64_t w, std::int64_t column) { target[column] += shares[w]; });
                     }
                     // Descending, so that each element gets the shares of its windows in ascending order.
                     pooling.eachStepOf<true>(
