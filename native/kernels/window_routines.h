@@ -1,6 +1,6 @@
-// The routines of a body (see bodies.h) for the windows of pooling. routines/window.cc calls them. A call
-// does one step of some neighbouring windows of a row: it uses one element of each window in each channel.
-// Without channels that are adjacent in memory, `channels` is 1.
+// The routines of a body (see bodies.h) for the windows of pooling. routines/max_pool.cc and avg_pool.cc call
+// them. A call does one step of some neighbouring windows of a row: it uses one element of each window in
+// each channel. Without channels that are adjacent in memory, `channels` is 1.
 #pragma once
 
 #include <cstdint>
