@@ -84,7 +84,7 @@ ConvShape convShapeOf(const RoutineCall& call, const ConvImages& images) {
   shape.batch = x.sizes[0];
   shape.channels = x.sizes[3];
   shape.outputs = y.sizes[3];
-  shape.groups = n[convWindowIntegers];
+  shape.groups = n[windowIntegers];
   ConvAxis* const axes[] = {&shape.rows, &shape.columns};
   for (int d = 0; d < 2; ++d) {
     *axes[d] = {x.sizes[1 + d], y.sizes[1 + d], n[d], n[2 + d], n[4 + d], n[6 + 2 * d], n[7 + 2 * d]};
@@ -93,19 +93,8 @@ ConvShape convShapeOf(const RoutineCall& call, const ConvImages& images) {
 }
 
 bool checkConvWindow(const RoutineCall& call, Fault& fault) {
-  static constexpr const char* names[convWindowIntegers] = {
-      "the height of the kernel", "the width of the kernel",   "the stride of rows",
-      "the stride of columns",    "the dilation of rows",      "the dilation of columns",
-      "the padding at the top",   "the padding at the bottom", "the padding at the left",
-      "the padding at the right",
-  };
-  for (int i = 0; i < convWindowIntegers; ++i) {
-    const std::int64_t least = i < 6 ? 1 : 0;
-    if (call.integers[i] >= least && call.integers[i] <= mostInt32) continue;
-    return fault.argument("%s is %lld, expected an integer from %lld to 2^31 - 1", names[i],
-                          shown(call.integers[i]), shown(least));
-  }
-  return checkConvGroups(call.integers[convWindowIntegers], fault);
+  if (!checkWindow(call, "the height of the kernel", "the width of the kernel", fault)) return false;
+  return checkConvGroups(call.integers[windowIntegers], fault);
 }
 
 bool checkConvGroups(std::int64_t groups, Fault& fault) {

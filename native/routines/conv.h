@@ -68,8 +68,6 @@ struct ConvImages {
   int x, y;
 };
 
-constexpr int convWindowIntegers = 10;
-
 // Returns the shape of a call whose ranks and integers have been checked.
 ConvShape convShapeOf(const RoutineCall& call, const ConvImages& images);
 

@@ -8,7 +8,7 @@ namespace forebay {
 
 namespace {
 
-constexpr int integers = convWindowIntegers + 1;
+constexpr int integers = windowIntegers + 1;
 
 // The bytes of the weights that are multiplied with one block after another. They stay in the L2 cache.
 constexpr std::int64_t weightBytes = std::int64_t(256) << 10;

@@ -369,7 +369,7 @@ extern const RoutineRow convWeightGradientRow;
 const RoutineRow convWeightGradientRow = {"convWeightGradient",
                                           2,
                                           1,
-                                          convWindowIntegers + 1,
+                                          windowIntegers + 1,
                                           floatDtypes,
                                           false,
                                           -1,

@@ -16,8 +16,6 @@
 
 namespace forebay::pooling {
 
-constexpr int windowIntegers = 10;
-
 // A part of a row of windows: the windows or the lanes from `first` to `last` - 1.
 struct Range {
   std::int64_t first, last;
@@ -146,18 +144,7 @@ inline bool checkAxis(const Axis& axis, const char* name, Fault& fault) {
 // Checks the windows of a call. `elements` has the elements of x, and `pooled` an element for each window.
 inline bool checkWindows(const RoutineCall& call, const Checked& elements, const Checked& pooled,
                          Fault& fault) {
-  static constexpr const char* names[windowIntegers] = {
-      "the height of a window",   "the width of a window",     "the stride of rows",
-      "the stride of columns",    "the dilation of rows",      "the dilation of columns",
-      "the padding at the top",   "the padding at the bottom", "the padding at the left",
-      "the padding at the right",
-  };
-  for (int i = 0; i < windowIntegers; ++i) {
-    const std::int64_t least = i < 6 ? 1 : 0;
-    if (call.integers[i] >= least && call.integers[i] <= mostInt32) continue;
-    return fault.argument("%s is %lld, expected an integer from %lld to 2^31 - 1", names[i],
-                          static_cast<long long>(call.integers[i]), static_cast<long long>(least));
-  }
+  if (!checkWindow(call, "the height of a window", "the width of a window", fault)) return false;
   if (!isFlag(call, windowIntegers, "the flag that channels are last", fault)) return false;
   const bool last = channelsLast(call);
   if (!hasRank(call, elements, 4, fault) || !hasRank(call, pooled, 4, fault) ||

@@ -50,6 +50,28 @@ bool isFlag(const RoutineCall& call, int integer, const char* name, Fault& fault
   return value <= 1 || fault.argument("%s is %lld, expected 0 or 1", name, shown(value));
 }
 
+bool checkWindow(const RoutineCall& call, const char* height, const char* width, Fault& fault) {
+  const char* const names[windowIntegers] = {
+      height,
+      width,
+      "the stride of rows",
+      "the stride of columns",
+      "the dilation of rows",
+      "the dilation of columns",
+      "the padding at the top",
+      "the padding at the bottom",
+      "the padding at the left",
+      "the padding at the right",
+  };
+  for (int i = 0; i < windowIntegers; ++i) {
+    const std::int64_t least = i < 6 ? 1 : 0;
+    if (call.integers[i] >= least && call.integers[i] <= mostInt32) continue;
+    return fault.argument("%s is %lld, expected an integer from %lld to 2^31 - 1", names[i],
+                          shown(call.integers[i]), shown(least));
+  }
+  return true;
+}
+
 const RoutineRow* findRoutine(const char* name) {
   for (std::int64_t id = 0; id < routineCount; ++id) {
     const char *a = routines[id]->name, *b = name;

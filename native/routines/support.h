@@ -65,6 +65,12 @@ bool sameShape(const RoutineCall& call, const Checked& a, const Checked& b, Faul
 bool countable(const RoutineCall& call, const Checked& operand, int axis, Fault& fault);
 bool isFlag(const RoutineCall& call, int integer, const char* name, Fault& fault);
 
+// The integers of a window, the first ones of a call: its height and width, then the strides and the
+// dilations, each of rows and of columns, then the padding at the top, the bottom, the left and the right.
+constexpr int windowIntegers = 10;
+// Checks the integers of a window. `height` and `width` are the names of the first two.
+bool checkWindow(const RoutineCall& call, const char* height, const char* width, Fault& fault);
+
 // Reads an element of an index operand. Returns the index of a row, or -1 if the element is out of range.
 inline std::int64_t rowOf(const std::int32_t* element, std::int64_t bound, std::int32_t& value) {
   value = *static_cast<const volatile std::int32_t*>(element);

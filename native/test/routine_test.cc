@@ -22,11 +22,6 @@ void fill(Memory& memory, double buffer, const std::vector<double>& elements) {
   memory.set<T>(buffer, values);
 }
 
-template <class T>
-std::vector<double> asDoubles(const std::vector<T>& values) {
-  return std::vector<double>(values.begin(), values.end());
-}
-
 // Runs a routine once, with elements that are given. Returns the elements of the last write: of `write`, or
 // of the last of the `further` ones.
 std::vector<double> computed(const char* name, const std::vector<Operand>& reads, const Operand& write,

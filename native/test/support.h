@@ -156,4 +156,9 @@ inline void append(std::vector<double>& geometry, const View& view) {
   append(geometry, view.strides);
 }
 
+template <class T>
+std::vector<double> asDoubles(const std::vector<T>& values) {
+  return std::vector<double>(values.begin(), values.end());
+}
+
 }  // namespace forebay::test
