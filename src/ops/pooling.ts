@@ -167,6 +167,13 @@ interface GivenAttributes extends PoolAttributes {
   readonly shape: Shape;
 }
 
+/** The shapes of 2 x 2 windows in the samples of gradients. */
+const pooledShapes = [
+  [2, 3, 2, 2],
+  [1, 1, 2, 2],
+  [0, 3, 2, 2],
+] as const;
+
 /** The gradient of `winners`: the number of each window is added at its index. */
 const given: Apply<GivenAttributes> = declare<GivenAttributes>({
   name: 'maxPoolGradient',
@@ -179,13 +186,7 @@ const given: Apply<GivenAttributes> = declare<GivenAttributes>({
     none,
   ],
   label,
-  samples: (
-    [
-      [2, 3, 2, 2],
-      [1, 1, 2, 2],
-      [0, 3, 2, 2],
-    ] as const
-  ).map((shape) => ({
+  samples: pooledShapes.map((shape) => ({
     inputs: [{ shape }, { shape: [shape[0], shape[1], 4, 4] }],
     build: (g, x) => {
       const attributes = attributesOf('maxPool2d', { size: 3, padding: 1, stride: 2 });
@@ -260,13 +261,7 @@ const spread: Apply<SpreadAttributes> = declare<SpreadAttributes>({
     averaged([gradient], attributes),
   ],
   label,
-  samples: (
-    [
-      [2, 3, 2, 2],
-      [1, 1, 2, 2],
-      [0, 3, 2, 2],
-    ] as const
-  ).map((shape) => ({
+  samples: pooledShapes.map((shape) => ({
     inputs: [{ shape }],
     build: (g) => {
       const attributes = attributesOf('avgPool2d', { size: 2, padding: 1, stride: 3 });
