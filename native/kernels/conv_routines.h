@@ -96,6 +96,18 @@ struct ConvStencil {
   bool isWide() const { return tapRows > 0 && columnStep <= 2 && (tapColumns == 3 || tapColumns == 5); }
 };
 
+// The gradient of the input of a depthwise convolution with size x size taps and strides of 2, for a
+// rectangle of C: element (r, o) is the sum of A[(r + top - i) / 2, (o + left - t) / 2] W[i, t] over the taps
+// i and t for which the indices of A are integers in its rows and columns.
+struct ConvSpread {
+  std::int64_t fromRow, toRow, fromColumn, toColumn;  // of C
+  std::int64_t top, left, sourceRows, source, channels, size;
+  std::int64_t aPixel, aRow, cPixel, cRow, wColumn, wRow;
+
+  // True if there is code for this number of taps along each axis.
+  static bool existsFor(std::int64_t size) { return size == 3 || size == 5; }
+};
+
 struct ConvRoutines {
   std::int64_t lanes;  // of a register
   // Computes `rows` rows, at most the tileRows of GemmRoutines.
@@ -109,6 +121,8 @@ struct ConvRoutines {
   void (*depthwiseWeights)(const ConvDepthwise& sums, const void* a, const void* c, void* w);
   // Requires isStencil(). `a` is row 0 and column 0 of A.
   void (*stencil)(const ConvStencil& sums, const void* a, const void* w, void* c);
+  // Requires existsFor(size). `a` and `c` are row 0 and column 0.
+  void (*spread)(const ConvSpread& sums, const void* a, const void* w, void* c);
   // Adds the gradient of W. Requires isWide().
   void (*stencilWeights)(const ConvStencil& sums, const void* a, const void* c, void* w);
 };

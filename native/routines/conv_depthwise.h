@@ -103,6 +103,13 @@ ConvStencil stencilOf(const ConvPass& pass, const ConvBlock& block, const Depthw
   return sums;
 }
 
+// Returns true if the routine `spread` computes all passes of an input gradient at once.
+inline bool isSpread(const ConvShape& shape, const ConvPacking& packing) {
+  const auto fits = [](const ConvAxis& axis) { return axis.stride == 2 && axis.dilation == 1; };
+  return packing.depthwise && fits(shape.rows) && fits(shape.columns) &&
+         shape.rows.size == shape.columns.size && ConvSpread::existsFor(shape.rows.size);
+}
+
 // The offset of the first weight of a stencil.
 inline std::int64_t firstWeight(const ConvPass& pass, std::int64_t kernelWidth, std::int64_t weightStep) {
   return (pass.rows.tap * kernelWidth + pass.columns.tap) * weightStep;

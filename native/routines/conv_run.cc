@@ -119,6 +119,42 @@ class Passes {
     }
   }
 
+  // Returns true if spread() computes all passes at once.
+  bool isSpread() const {
+    const bool contiguous = view_.strides[3] == 1 || view_.sizes[3] == 1;
+    return call_.gradient && contiguous && forebay::isSpread(call_.shape, call_.packing);
+  }
+
+  // Computes the blocks from `from` to `to` - 1 of all passes of the input gradient of a depthwise
+  // convolution.
+  void spread(std::int64_t from, std::int64_t to) const {
+    const ConvAxis &rows = call_.shape.rows, &columns = call_.shape.columns;
+    const std::int64_t channels = call_.shape.channels, row = call_.resultColumns * channels;
+    ConvSpread sums = {};
+    sums.top = rows.before;
+    sums.left = columns.before;
+    sums.sourceRows = rows.count;
+    sums.source = columns.count;
+    sums.channels = channels;
+    sums.size = rows.size;
+    sums.aPixel = view_.strides[2];
+    sums.aRow = view_.strides[1];
+    sums.cPixel = channels;
+    sums.cRow = row;
+    sums.wColumn = channels;
+    sums.wRow = columns.size * channels;
+    for (std::int64_t number = from; number < to; ++number) {
+      // A block has the outputs of one pass, and those of all passes are adjacent.
+      const ConvBlock at = blockAt(call_.largest, call_.blocks, number);
+      sums.fromRow = 2 * at.row;
+      sums.toRow = std::min(2 * (at.row + at.rows), call_.resultRows);
+      sums.fromColumn = 2 * at.column;
+      sums.toColumn = std::min(2 * (at.column + at.columns), call_.resultColumns);
+      conv_.spread(sums, source_ + at.image * view_.strides[0], packed_,
+                   result_ + at.image * call_.resultRows * row);
+    }
+  }
+
  private:
   static std::int64_t dotElements(const Call& call) {
     return call.dots ? call.runs * call.packing.depth * call.packing.n : 0;
@@ -328,6 +364,7 @@ void runPasses(const RoutineRun& run, std::int64_t from, std::int64_t to, char* 
   }
   Passes<T> passes(run, call, scratch);
   if (!gradient) return passes.run(forwardPass(call.shape), from, to);
+  if (passes.isSpread()) return passes.spread(from, to);
   // The passes of a depthwise block read the same source, so that they follow one another.
   const std::int64_t atOnce = call.packing.depthwise ? 1 : to - from;
   for (std::int64_t block = from; block < to; block += atOnce) {

@@ -60,6 +60,16 @@ class BodyTest {
     }
   }
 
+  void spreads() {
+    for (const std::int64_t size : {3, 5}) {
+      for (const std::int64_t channels : {1, 16, 37}) {
+        for (std::int64_t before = 0; before <= size; ++before) {
+          for (std::int64_t source = 1; source <= 9; ++source) spread(size, channels, before, source);
+        }
+      }
+    }
+  }
+
   void depthwise() {
     for (std::int64_t taps = 1; taps <= 20; taps += taps < 11 ? 1 : 4) {
       for (const std::int64_t channels : {1, 3, 8, 16, 21, 37}) {
@@ -246,6 +256,57 @@ class BodyTest {
     equal(w, expectedWeights);
   }
 
+  void spread(std::int64_t size, std::int64_t channels, std::int64_t before, std::int64_t source) {
+    CAPTURE(size);
+    CAPTURE(channels);
+    CAPTURE(before);
+    CAPTURE(source);
+    ConvSpread s = {};
+    s.size = size;
+    s.channels = channels;
+    s.top = between(generator_, 0, size);
+    s.left = before;
+    s.sourceRows = between(generator_, 1, 6);
+    s.source = source;
+    // Some rows and columns of the result may read nothing, and some belong to others.
+    const std::int64_t rows = 2 * s.sourceRows + between(generator_, 0, size),
+                       columns = 2 * source + between(generator_, 0, size);
+    s.fromRow = between(generator_, 0, rows - 1);
+    s.toRow = between(generator_, s.fromRow + 1, rows);
+    s.fromColumn = between(generator_, 0, 1) * between(generator_, 0, columns - 1);
+    s.toColumn = between(generator_, 0, 1) == 0 ? columns : between(generator_, s.fromColumn + 1, columns);
+    s.aPixel = channels + between(generator_, 0, 3);
+    s.aRow = source * s.aPixel + between(generator_, 0, 9);
+    s.cPixel = channels + between(generator_, 0, 3);
+    s.cRow = columns * s.cPixel + between(generator_, 0, 9);
+    s.wColumn = channels;
+    s.wRow = size * channels;
+    const std::vector<T> a = integers((s.sourceRows - 1) * s.aRow + (source - 1) * s.aPixel + channels),
+                         w = integers(size * size * channels);
+    std::vector<T> c = integers((rows - 1) * s.cRow + (columns - 1) * s.cPixel + channels);
+    std::vector<double> expected = asDoubles(c);
+    for (std::int64_t r = s.fromRow; r < s.toRow; ++r) {
+      for (std::int64_t o = s.fromColumn; o < s.toColumn; ++o) {
+        for (std::int64_t j = 0; j < channels; ++j) {
+          double& sum = expected[static_cast<std::size_t>(r * s.cRow + o * s.cPixel + j)];
+          sum = 0;
+          for (std::int64_t i = 0; i < size; ++i) {
+            for (std::int64_t t = 0; t < size; ++t) {
+              const std::int64_t down = r + s.top - i, across = o + s.left - t;
+              if (down < 0 || down % 2 != 0 || down / 2 >= s.sourceRows) continue;
+              if (across < 0 || across % 2 != 0 || across / 2 >= source) continue;
+              const auto from = static_cast<std::size_t>(down / 2 * s.aRow + across / 2 * s.aPixel + j),
+                         weight = static_cast<std::size_t>(i * s.wRow + t * s.wColumn + j);
+              sum += static_cast<double>(a[from]) * static_cast<double>(w[weight]);
+            }
+          }
+        }
+      }
+    }
+    conv_.spread(s, a.data(), w.data(), c.data());
+    equal(c, expected);
+  }
+
   Generator generator_{11};
   const GemmRoutines& gemm_;
   const ConvRoutines& conv_;
@@ -266,6 +327,14 @@ TEST_CASE("stencils and their gradients equal those of loops, with every body") 
     CAPTURE(body->name);
     BodyTest<float>(*body).stencils();
     BodyTest<double>(*body).stencils();
+  }
+}
+
+TEST_CASE("input gradients of depthwise convolutions with strides equal those of loops, with every body") {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(body->name);
+    BodyTest<float>(*body).spreads();
+    BodyTest<double>(*body).spreads();
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/body/conv_dots.h"
+#include "kernels/body/spread.h"
 #include "kernels/body/stencil_table.h"
 #include "kernels/conv_routines.h"
 
@@ -425,8 +426,10 @@ void convDepthwiseWeights(const ConvDepthwise& s, const void* in, const void* ou
 // In the order of DType: float32, float64.
 constexpr ConvRoutines convRoutines[] = {
     {Vector<float>::width, convProduct<float>, convShort<float>, convDots<float>, convRowDots<float>,
-     convDepthwise<float>, convDepthwiseWeights<float>, convStencil<float>, convStencilWeights<float>},
+     convDepthwise<float>, convDepthwiseWeights<float>, convStencil<float>, convSpread<float>,
+     convStencilWeights<float>},
     {Vector<double>::width, convProduct<double>, convShort<double>, convDots<double>, convRowDots<double>,
-     convDepthwise<double>, convDepthwiseWeights<double>, convStencil<double>, convStencilWeights<double>}};
+     convDepthwise<double>, convDepthwiseWeights<double>, convStencil<double>, convSpread<double>,
+     convStencilWeights<double>}};
 
 }  // namespace forebay::FOREBAY_BODY
