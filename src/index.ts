@@ -66,6 +66,7 @@ export type {
   SeveralRoutineShapes,
   View,
 } from './graph/lowering.js';
+export { inference, training } from './graph/mode.js';
 export { Node } from './graph/node.js';
 export {
   type Fail,
@@ -87,6 +88,7 @@ export {
 export { result } from './graph/result.js';
 export type { BoundResults, Result, Results } from './graph/results.js';
 export { setSeed } from './graph/seed.js';
+export { sideUpdate, sideUpdates } from './graph/side-updates.js';
 export { type Edge, WaitList } from './graph/waitlist.js';
 export type { Window } from './graph/window.js';
 export { type CsvColumn, type CsvColumns, type CsvOptions, loadCsv, parseCsv } from './io/csv.js';
@@ -97,10 +99,19 @@ export { load, loadMetadata, type SaveOptions, save } from './io/safetensors.js'
 export type { DTypes, LoadOptions, Skipped } from './io/selection.js';
 export type { FilePath, FileSource, FileUrl } from './io/sources.js';
 export type { Restored, Saved } from './io/values.js';
+export {
+  type ArgumentsOf,
+  type Match,
+  Module,
+  type OwnParameterOptions,
+  type ResultOf,
+} from './modules/module.js';
+export { Scope, type ScopeOptions, scope } from './modules/scope.js';
 export { type ConfigureOptions, configure } from './native/configure.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';
-export { FeedForward, type FeedForwardOptions } from './nn/feed-forward.js';
+export type { Activation } from './nn/activations.js';
+export { Dense, type DenseOptions, FeedForward, type FeedForwardOptions } from './nn/dense.js';
 export { initializers } from './nn/initializers.js';
 export type { LayerOptions } from './nn/layer.js';
 export { binaryCrossEntropyWithLogits, mse, softmaxCrossEntropy } from './nn/losses.js';

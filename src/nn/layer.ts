@@ -1,13 +1,11 @@
-/** Code that the layers share: options, the creation of parameters, and the beginning of error messages. */
+/** Code that the layers share: options and the creation of parameters. */
 
-import { describeValue } from '../arguments/describe.js';
-import { filledText, seedNumber, wholeNumber } from '../arguments/kinds.js';
+import { seedNumber, wholeNumber } from '../arguments/kinds.js';
 import { type DeclaredOptions, type OptionsOf, optional } from '../arguments/options.js';
-import { ValueError } from '../errors.js';
 import { type Initializer, initializer, parameter, type Variable } from '../graph/leaf.js';
-import { isNode, type Node } from '../graph/node.js';
 import { subSeed } from '../graph/seed.js';
-import { dtypeName } from '../tensor/dtype.js';
+import type { Scope } from '../modules/scope.js';
+import { type DType, dtypeName } from '../tensor/dtype.js';
 import { initializers } from './initializers.js';
 
 /** The `Kind` of an option whose value is a number of features or units: an integer of at least 1. */
@@ -28,38 +26,45 @@ export const shared = {
 /** Options that all layers share. */
 export interface LayerOptions extends OptionsOf<DeclaredOptions<typeof shared>> {}
 
+/** How the parameters of a layer are made: the options of the layer, completed by what it inherits from its scope. */
+export interface Drawn {
+  readonly init: Initializer;
+  readonly dtype: DType;
+  readonly seed: number | undefined;
+}
+
+/** Returns how the parameters of a layer are made. What its options leave open is that of its scope. */
+export function drawn(scope: Scope, options: LayerOptions): Drawn {
+  return {
+    init: options.init ?? scope.init ?? initializers.glorot(),
+    dtype: options.dtype ?? scope.dtype ?? 'float32',
+    seed: options.seed ?? scope.seed,
+  };
+}
+
+/** Makes the parameter `key` of the layer that has this scope. */
+export function layerParameter(
+  scope: Scope,
+  key: string,
+  shape: readonly number[],
+  { init, dtype, seed }: Drawn,
+): Variable {
+  const name = `${scope.path}.${key}`;
+  return parameter(name, { shape, dtype, init, seed: subSeed(seed, name) });
+}
+
 /**
- * Makes the parameters of x W + b: a weight [inputs, units] and a bias [units]. For the name `NAME`, they are named
- * `NAME.weight` and `NAME.bias`.
+ * Makes the parameters of x W + b: a weight [inputs, units] and, unless `bias` is false, a bias [units] of zeros. They
+ * are named `weight` and `bias`, below the scope.
  */
 export function affineParameters(
-  name: string,
+  scope: Scope,
   inputs: number,
   units: number,
-  { init = initializers.glorot(), dtype = 'float32', seed }: LayerOptions,
-  bias: Initializer = initializers.zeros(),
+  how: Drawn,
 ): { weight: Variable; bias: Variable } {
-  const make = (part: string, shape: readonly number[], initializer: Initializer) => {
-    const full = `${name}.${part}`;
-    return parameter(full, { shape, dtype, init: initializer, seed: subSeed(seed, full) });
+  return {
+    weight: layerParameter(scope, 'weight', [inputs, units], how),
+    bias: layerParameter(scope, 'bias', [units], { ...how, init: initializers.zeros() }),
   };
-  return { weight: make('weight', [inputs, units], init), bias: make('bias', [units], bias) };
-}
-
-/** Returns the beginning of a layer's error messages. @throws ValueError if `name` is not a string or is empty */
-export function contextOf(kind: string, name: unknown): string {
-  if (filledText.accepts(name)) return `${kind} '${name}'`;
-  throw new ValueError(`${kind}: expected a name, but received ${describeValue(name)}`);
-}
-
-/**
- * Applies an activation function, which a user has given, to x.
- * @throws ValueError if the function does not return a Node; any error that the function throws
- */
-export function applied(context: string, activation: (x: Node) => Node, x: Node): Node {
-  const y = activation(x);
-  if (isNode(y)) return y;
-  throw new ValueError(
-    `${context}: the activation must return a node, as relu and tanh do, but returned ${describeValue(y)}`,
-  );
 }

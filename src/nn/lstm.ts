@@ -3,13 +3,15 @@
  * based on.
  */
 
-import { brand, describeValue } from '../arguments/describe.js';
+import { describeValue } from '../arguments/describe.js';
 import { declareOptions, type OptionsOf, required } from '../arguments/options.js';
 import { assertList, isList } from '../arguments/read.js';
 import { GraphError, ShapeError, ValueError } from '../errors.js';
 import type { Dim } from '../graph/dimension.js';
 import { constant, type Variable } from '../graph/leaf.js';
-import { isNode, type Node, nodeOf, withinLayer } from '../graph/node.js';
+import { isNode, type Node, nodeOf } from '../graph/node.js';
+import { Module } from '../modules/module.js';
+import type { Scope } from '../modules/scope.js';
 import {
   add,
   broadcastTo,
@@ -24,7 +26,7 @@ import {
 } from '../ops/index.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
-import { affineParameters, contextOf, shared, size } from './layer.js';
+import { affineParameters, drawn, shared, size } from './layer.js';
 
 const lstmOptions = declareOptions('new LSTM', {
   /** The number of input features at each time step. */
@@ -62,13 +64,7 @@ export type LSTMGates = Readonly<
  *
  * The LSTM is that of Hochreiter & Schmidhuber 1997, with the forget gate of Gers, Schmidhuber & Cummins 2000.
  */
-export class LSTM {
-  static {
-    brand(LSTM);
-  }
-
-  /** The name of the layer. The names of its parameters begin with this name. */
-  readonly name: string;
+export class LSTM extends Module {
   /** The number of input features at each time step. */
   readonly inputs: number;
   /** The length of the hidden state and of the cell state. */
@@ -78,23 +74,20 @@ export class LSTM {
 
   /**
    * Makes the layer and draws the initial values of its parameters.
-   * @throws ValueError if `name` is not a string or is empty, or if an option is missing, unknown or invalid;
-   *   DTypeError if `dtype` is not a dtype
+   * @param scope the name or the scope of the layer
+   * @throws ValueError if `scope` is neither a non-empty string nor a scope without a module, or if an option is
+   *   missing, unknown or invalid; DTypeError if `dtype` is not a dtype
    */
-  constructor(name: string, options: LSTMOptions) {
-    const read = lstmOptions.read(options, contextOf('LSTM', name));
+  constructor(scope: string | Scope, options: LSTMOptions) {
+    super(scope);
+    const read = lstmOptions.read(options, `LSTM '${this.name}'`);
     const { inputs, units } = read;
-    this.name = name;
+    const how = drawn(this.ownScope, read);
     this.inputs = inputs;
     this.units = units;
     this.gates = Object.fromEntries(
-      gates.map((gate) => [gate, affineParameters(`${name}.${gate}`, inputs + units, units, read)]),
+      gates.map((gate) => [gate, affineParameters(this.scope(gate), inputs + units, units, how)]),
     ) as unknown as LSTMGates;
-  }
-
-  /** The weight and the bias of each gate. The gates are in the order forget, input, output, cell. */
-  get parameters(): Variable[] {
-    return gates.flatMap((gate) => [this.gates[gate].weight, this.gates[gate].bias]);
   }
 
   /**
@@ -112,7 +105,7 @@ export class LSTM {
       );
     }
     const { hidden, cell } = lstmState.read(state, `LSTM '${this.name}' step`);
-    return withinLayer(this.name, () => {
+    return this.within(() => {
       const z = concat([x, hidden], 1);
       const gate = (name: keyof LSTMGates, activation: (x: Node) => Node) => {
         const { weight, bias } = this.gates[name];
@@ -139,6 +132,11 @@ export class LSTM {
    *   `initial` is not { hidden, cell }
    */
   unroll(xs: Node | readonly Node[], initial?: LSTMState): { hidden: Node; last: LSTMState } {
+    return this.within(() => this.forward(xs, initial), [xs, initial]);
+  }
+
+  /** Does the work of `unroll`. */
+  forward(xs: Node | readonly Node[], initial?: LSTMState): { hidden: Node; last: LSTMState } {
     const expected = `LSTM '${this.name}' unroll: expected a node [steps, batch, inputs], or a list of at least one node [batch, inputs],`;
     const sequence = isNode(xs) ? this.#split(xs) : isList(xs) ? assertList(xs, expected) : [];
     const odd = sequence.find((x) => !isNode(x));

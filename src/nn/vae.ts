@@ -1,12 +1,12 @@
 /** The variational auto-encoder. */
 
-import { brand } from '../arguments/describe.js';
 import { wholeNumber } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import { ShapeError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
-import type { Variable } from '../graph/leaf.js';
-import { type Node, nodeOf, withinLayer } from '../graph/node.js';
+import { type Node, nodeOf } from '../graph/node.js';
+import { Module } from '../modules/module.js';
+import type { Scope } from '../modules/scope.js';
 import {
   add,
   exp,
@@ -20,8 +20,8 @@ import {
   tanh,
 } from '../ops/index.js';
 import { formatShape } from '../tensor/shape.js';
-import { FeedForward } from './feed-forward.js';
-import { contextOf, shared, size } from './layer.js';
+import { Dense } from './dense.js';
+import { shared, size } from './layer.js';
 import { bernoulliNegativeLogLikelihood } from './losses.js';
 
 const vaeOptions = declareOptions('new VariationalAutoencoder', {
@@ -59,52 +59,54 @@ export interface LossOptions extends OptionsOf<typeof lossOptions> {}
  *
  *     q(z|x) = N(mean, exp(logSigma)^2)     z = mean + exp(logSigma) * noise     p(x|z) = Bernoulli(decode(z))
  */
-export class VariationalAutoencoder {
-  static {
-    brand(VariationalAutoencoder);
-  }
-
-  /** The name of the layer. The names of its parameters begin with this name. */
-  readonly name: string;
+export class VariationalAutoencoder extends Module {
   /** The length of the latent code. */
   readonly latent: number;
-  readonly #encoder: FeedForward;
-  readonly #mean: FeedForward;
-  readonly #logSigma: FeedForward;
-  readonly #decoder: FeedForward | undefined;
-  readonly #logits: FeedForward;
+  /** The layer that reads x. */
+  readonly encoder: Dense;
+  /** The layer that computes the mean of q(z|x). */
+  readonly mean: Dense;
+  /** The layer that computes the logarithm of the standard deviation of q(z|x). */
+  readonly logSigma: Dense;
+  /** The layer that reads the latent code, if there is one. */
+  readonly decoder: Dense | undefined;
+  /** The layer that computes the logits of p(x|z). */
+  readonly logits: Dense;
   readonly #seed: number | undefined;
 
   /**
    * Makes the layers and draws the initial values of their parameters.
-   * @throws ValueError if `name` is not a string or is empty, or if an option is missing, unknown or invalid;
-   *   DTypeError if `dtype` is not a dtype
+   * @param scope the name or the scope of the model
+   * @throws ValueError if `scope` is neither a non-empty string nor a scope without a module, or if an option is
+   *   missing, unknown or invalid; DTypeError if `dtype` is not a dtype
    */
-  constructor(name: string, options: VariationalAutoencoderOptions) {
-    const read = vaeOptions.read(options, contextOf('VariationalAutoencoder', name));
+  constructor(scope: string | Scope, options: VariationalAutoencoderOptions) {
+    super(scope);
+    const read = vaeOptions.read(options, `VariationalAutoencoder '${this.name}'`);
     const { inputs, hidden, latent, decoderHidden = hidden, ...others } = read;
     const layer = (part: string, from: number, units: number, activation?: (x: Node) => Node) =>
-      new FeedForward(`${name}.${part}`, {
+      new Dense(this.scope(part), {
         ...others,
         inputs: from,
         units,
         ...(activation && { activation }),
       });
-    this.name = name;
     this.latent = latent;
-    this.#seed = read.seed;
-    this.#encoder = layer('encoder', inputs, hidden, tanh);
-    this.#mean = layer('mean', hidden, latent);
-    this.#logSigma = layer('logSigma', hidden, latent);
-    this.#decoder = decoderHidden > 0 ? layer('decoder', latent, decoderHidden, tanh) : undefined;
-    this.#logits = layer('logits', decoderHidden > 0 ? decoderHidden : latent, inputs);
+    this.#seed = read.seed ?? this.ownScope.seed;
+    this.encoder = layer('encoder', inputs, hidden, tanh);
+    this.mean = layer('mean', hidden, latent);
+    this.logSigma = layer('logSigma', hidden, latent);
+    this.decoder = decoderHidden > 0 ? layer('decoder', latent, decoderHidden, tanh) : undefined;
+    this.logits = layer('logits', decoderHidden > 0 ? decoderHidden : latent, inputs);
   }
 
-  /** The parameters of the layers encoder, mean, logSigma, decoder and logits, in this order. */
-  get parameters(): Variable[] {
-    return [this.#encoder, this.#mean, this.#logSigma, this.#decoder, this.#logits].flatMap(
-      (layer) => layer?.parameters ?? [],
-    );
+  /**
+   * Returns the probabilities of the reconstruction of x from the mean of q(z|x), [batch, inputs]. Users call `apply`.
+   * @param x [batch, inputs], of the layer's dtype
+   * @throws ShapeError or DTypeError if x does not fit the layer; ValueError if x is not a Node
+   */
+  forward(x: Node): Node {
+    return this.decode(this.encode(x).mean);
   }
 
   /**
@@ -114,9 +116,9 @@ export class VariationalAutoencoder {
    * @throws ShapeError or DTypeError if x does not fit the layer; ValueError if x is not a Node
    */
   encode(x: Node): { mean: Node; logSigma: Node } {
-    return withinLayer(this.name, () => {
-      const features = this.#encoder.apply(x);
-      return { mean: this.#mean.apply(features), logSigma: this.#logSigma.apply(features) };
+    return this.within(() => {
+      const features = this.encoder.apply(x);
+      return { mean: this.mean.apply(features), logSigma: this.logSigma.apply(features) };
     });
   }
 
@@ -135,7 +137,7 @@ export class VariationalAutoencoder {
    * @throws ShapeError or DTypeError if z does not fit the layer; ValueError if z is not a Node
    */
   decodeLogits(z: Node): Node {
-    return withinLayer(this.name, () => this.#logits.apply(this.#decoder?.apply(z) ?? z));
+    return this.within(() => this.logits.apply(this.decoder?.apply(z) ?? z));
   }
 
   /**
@@ -163,7 +165,7 @@ export class VariationalAutoencoder {
   }
 
   #terms(x: Node, { noise }: LossOptions): { reconstruction: Node; divergence: Node } {
-    return withinLayer(this.name, () => {
+    return this.within(() => {
       const { mean: mu, logSigma } = this.encode(x);
       const draw = { dtype: mu.dtype, ...(this.#seed !== undefined && { seed: this.#seed }) };
       if (noise && !sameShape(noise.shape, mu.shape)) {

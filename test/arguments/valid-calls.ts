@@ -42,6 +42,14 @@ const dataset = { x: fb.tensor(data) };
 
 const layer = new fb.FeedForward('layer', { inputs: 2, units: 3 });
 const lstm = new fb.LSTM('lstm', { inputs: 2, units: 2 });
+class Twice extends fb.Module {
+  readonly inner = new fb.Dense(this.scope('inner'), { inputs: 2, units: 2 });
+  forward(x: fb.Node) {
+    return fb.mul(this.inner.apply(x), 2);
+  }
+}
+const modules = { make: () => new Twice('twice') };
+const counter = fb.state('counter', 0);
 const vae = new fb.VariationalAutoencoder('vae', { inputs: 2, hidden: 2, latent: 2 });
 const layerOptions = { init: fb.initializers.he(), dtype: 'float32', seed: 1 };
 
@@ -194,6 +202,32 @@ const table: Readonly<Record<string, () => Call>> = {
   'Variable#set': () => ({ on: fb.parameter('p', data), args: [data] }),
   'new Constant': () => ({ args: [fb.tensor(data)] }),
   setSeed: () => ({ args: [0] }),
+  training: () => ({ args: [() => y] }),
+  inference: () => ({ args: [() => y] }),
+  sideUpdate: () => ({ args: [y, counter, (old: fb.Node) => fb.add(old, 1)] }),
+  sideUpdates: () => ({ args: [fb.sideUpdate(y, counter, (old) => fb.add(old, 1)), y] }),
+
+  // modules
+  scope: () => ({ args: ['net', layerOptions] }),
+  'new Scope': () => ({ args: ['net', layerOptions, fb.scope('above')] }),
+  'Scope#scope': () => ({ on: fb.scope('net'), args: ['key', layerOptions] }),
+  'Scope#at': () => ({ on: fb.scope('net'), args: [0] }),
+  'Scope#claim': () => ({ on: fb.scope('net'), args: [{}] }),
+  'Scope#owners': () => ({ on: fb.scope('net'), args: [] }),
+  'new Module': () => ({ args: ['net'] }),
+  'Module#scope': () => ({ on: modules.make(), args: ['key'] }),
+  'Module#parameter': () => ({
+    on: modules.make(),
+    args: ['w', { shape: [2], init: fb.initializers.he(), dtype: 'float32', seed: 1 }],
+  }),
+  'Module#state': () => ({ on: modules.make(), args: ['s', data, { dtype: 'float32' }] }),
+  'Module#apply': () => ({ on: modules.make(), args: [one] }),
+  'Module#within': () => ({ on: modules.make(), args: [() => y, [one]] }),
+  'Module#toString': () => ({ on: modules.make(), args: [] }),
+  'Scope#toString': () => ({ on: fb.scope('net'), args: [] }),
+  'Module#entries': () => ({ on: modules.make(), args: [] }),
+  'Module#freeze': () => ({ on: modules.make(), args: [() => true] }),
+  'Module#unfreeze': () => ({ on: modules.make(), args: [() => true] }),
 
   // ops whose samples do not show how they are called
   extent: () => ({ args: ['batch', 'float32'] }),
@@ -286,14 +320,19 @@ const table: Readonly<Record<string, () => Call>> = {
   'new FeedForward': () => ({
     args: ['f', { inputs: 2, units: 3, activation: fb.relu, ...layerOptions }],
   }),
-  'FeedForward#apply': () => ({ on: layer, args: [one] }),
+  'new Dense': () => ({
+    args: ['d', { inputs: 2, units: 3, activation: fb.relu, bias: true, ...layerOptions }],
+  }),
+  'Dense#forward': () => ({ on: layer, args: [one] }),
   'new LSTM': () => ({ args: ['l', { inputs: 2, units: 3, ...layerOptions }] }),
   'LSTM#step': () => ({ on: lstm, args: [one, { hidden: one, cell: one }] }),
+  'LSTM#forward': () => ({ on: lstm, args: [steps, { hidden: one, cell: one }] }),
   'LSTM#unroll': () => ({ on: lstm, args: [steps, { hidden: one, cell: one }] }),
   'LSTM#unroll, over a list': () => ({ on: lstm, args: [[one, one]] }),
   'new VariationalAutoencoder': () => ({
     args: ['v', { inputs: 2, hidden: 2, latent: 2, decoderHidden: 0, ...layerOptions }],
   }),
+  'VariationalAutoencoder#forward': () => ({ on: vae, args: [one] }),
   'VariationalAutoencoder#encode': () => ({ on: vae, args: [one] }),
   'VariationalAutoencoder#decode': () => ({ on: vae, args: [one] }),
   'VariationalAutoencoder#decodeLogits': () => ({ on: vae, args: [one] }),
@@ -388,7 +427,7 @@ const table: Readonly<Record<string, () => Call>> = {
 };
 
 /** The abstract classes among the exports. They refuse every call. */
-export const refusing: ReadonlySet<string> = new Set(['new Leaf']);
+export const refusing: ReadonlySet<string> = new Set(['new Leaf', 'new Module']);
 
 /** Functions that are not exports, but are returned by exports. */
 const given: Readonly<Record<string, Function_>> = {

@@ -23,6 +23,7 @@ import {
   tanh,
   tensor,
   ValueError,
+  type Variable,
   VariationalAutoencoder,
   WaitList,
 } from '../../src/index.js';
@@ -43,7 +44,7 @@ describe('FeedForward', () => {
         float64,
       ),
     );
-    made.bias.set(tensor([0.7, -0.8], float64));
+    made.bias?.set(tensor([0.7, -0.8], float64));
     return made;
   };
   // Computes tanh(x W + b) in plain numbers.
@@ -59,7 +60,9 @@ describe('FeedForward', () => {
       ['hidden.bias', [2], 'float64', 'parameter'],
     ]);
     expect(new FeedForward('f', { inputs: 3, units: 2 }).weight.dtype).toBe('float32');
-    expect([...new FeedForward('f', { inputs: 3, units: 2 }).bias.value.data]).toEqual([0, 0]);
+    expect([...(new FeedForward('f', { inputs: 3, units: 2 }).bias?.value.data ?? [1])]).toEqual([
+      0, 0,
+    ]);
   });
 
   it.each([[[]], [[4]], [['batch']], [[2, 'batch']], [[2, 1, 2]]])(
@@ -248,7 +251,7 @@ describe('layers refuse the following, and the error names the layer', () => {
       'undefined as the input',
       () => dense.apply(undefined as never),
       ValueError,
-      "[feedForward 'dense'] expected a node, a tensor or a number",
+      "[dense 'dense'] expected a node, a tensor or a number",
     ],
     [
       'an LSTM step of another width',
@@ -296,7 +299,7 @@ describe('layers refuse the following, and the error names the layer', () => {
       'an empty name',
       () => new LSTM('', { inputs: 1, units: 1 }),
       ValueError,
-      'LSTM: expected a name, but received the string ""',
+      'LSTM: expected a name or a scope, but received the string ""',
     ],
     [
       'no units',
@@ -348,6 +351,6 @@ describe('layers refuse the following, and the error names the layer', () => {
   it('and the error of a later op does not name the layer', () => {
     expect(() => dense.apply(x([4]))).toThrow();
     expect(errorOf(() => add(x([2]), x([3]))).message).toMatch(/^\[add\] /);
-    expect(backward(sum(dense.apply(x([3])))).of(dense.bias).shape).toEqual([2]);
+    expect(backward(sum(dense.apply(x([3])))).of(dense.bias as Variable).shape).toEqual([2]);
   });
 });

@@ -1,0 +1,128 @@
+/**
+ * Side updates: what a graph changes besides the parameters that it trains, such as the running statistics of a batch
+ * normalisation. A node carries them. All graphs that contain the node have them, so nobody can forget them.
+ */
+
+import { describeValue } from '../arguments/describe.js';
+import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
+import { formatShape } from '../tensor/shape.js';
+import { sameShape } from './dimension.js';
+import { isVariable, type Variable } from './leaf.js';
+import { assertValue, createNode, isNode, type Node } from './node.js';
+import type { GradientContext, Op } from './op.js';
+import { reachable } from './topology.js';
+
+type Next = (old: Node) => Node;
+
+interface SideUpdate {
+  readonly state: Variable;
+  readonly next: Next;
+}
+
+/** Like the ops of leaves, this op is not declared: its value is that of its input. */
+const carryOp: Op = {
+  name: 'sideUpdate',
+  arity: 1,
+  dtype: ([x]) => (x as Node).dtype,
+  shape: ([x]) => (x as Node).shape,
+  lowering: { kind: 'alias' },
+  gradient: ({ gradient }: GradientContext<object>) => [gradient],
+  label: (attributes) => `${(attributes as SideUpdate).state.name}`,
+  samples: [],
+  refused: [],
+};
+
+/** The attributes are an instance of a class, so that nodes keep them as they are. */
+class Carried implements SideUpdate {
+  constructor(
+    readonly state: Variable,
+    readonly next: Next,
+  ) {}
+}
+
+/**
+ * Returns a node with the value of `node` that carries a side update: training with a graph that contains the returned
+ * node also writes `next(old)` to the state, where `old` is the value of the state before the run. The optimizers add
+ * the side updates of their loss to their updates; `sideUpdates` returns those of any graph. If a graph has several side
+ * updates of one state, the later ones get the result of the earlier ones, in the order in which they were made.
+ * @param next returns the next value of the state, which has the shape and dtype of the state. It may be called later
+ *   and more than once
+ * @throws GraphError if `node` is not a node, or `state` is not a state; ValueError if `next` is not a function
+ */
+export function sideUpdate(node: Node, state: Variable, next: (old: Node) => Node): Node {
+  if (!isNode(node)) {
+    throw new GraphError(`sideUpdate: expected a node, but received ${describeValue(node)}`);
+  }
+  assertValue(node, 'sideUpdate:');
+  if (!isVariable(state) || state.kind !== 'state') {
+    throw new GraphError(`sideUpdate: expected a state, but received ${describeValue(state)}`);
+  }
+  if (typeof next !== 'function') {
+    throw new ValueError(
+      `sideUpdate: expected a function that returns the next value of ${state}, but received ${describeValue(next)}`,
+    );
+  }
+  return createNode(carryOp, [node], new Carried(state, next));
+}
+
+/** The values that side updates give to their states, for a node that carries one: by the value before it. */
+const valuesOf = new WeakMap<Node, WeakMap<Node, Node>>();
+
+function nextValue(carrier: Node, old: Node): Node {
+  const values = valuesOf.get(carrier) ?? new WeakMap<Node, Node>();
+  valuesOf.set(carrier, values);
+  const known = values.get(old);
+  if (known !== undefined) return known;
+  const { state, next } = carrier.attributes as SideUpdate;
+  const value = next(old);
+  checkValue(state, value);
+  values.set(old, value);
+  return value;
+}
+
+function checkValue(state: Variable, value: Node): void {
+  const context = `side update of ${state}:`;
+  if (!isNode(value)) {
+    throw new GraphError(`${context} expected a node, but received ${describeValue(value)}`);
+  }
+  assertValue(value, context);
+  if (value.dtype !== state.dtype) {
+    throw new DTypeError(`${context} expected ${state.dtype}, but ${value} is ${value.dtype}`);
+  }
+  const known = value.shape.every((dim) => typeof dim === 'number');
+  if (known && !sameShape(value.shape, state.shape)) {
+    throw new ShapeError(
+      `${context} expected shape ${formatShape(state.shape)}, but ${value} has ${formatShape(value.shape)}`,
+    );
+  }
+}
+
+/**
+ * Returns the side updates of the graphs of `roots`: a [state, value] pair for each state that they update. Equal graphs
+ * give equal pairs.
+ * @throws GraphError if a root is not a node, or if a function that was given to `sideUpdate` does not return a node;
+ *   DTypeError or ShapeError if its result does not fit the state
+ */
+export function sideUpdates(...roots: Node[]): (readonly [state: Variable, value: Node])[] {
+  for (const root of roots) {
+    if (!isNode(root)) {
+      throw new GraphError(`sideUpdates: expected nodes, but received ${describeValue(root)}`);
+    }
+  }
+  const values = new Map<Variable, Node>();
+  for (const carrier of carriersIn(roots)) {
+    const { state } = carrier.attributes as SideUpdate;
+    values.set(state, nextValue(carrier, values.get(state) ?? state));
+  }
+  return [...values];
+}
+
+/** Returns the nodes that carry side updates in the graphs of `roots`, in the order in which they were made. */
+export function carriersIn(roots: readonly Node[]): Node[] {
+  return reachable(roots).filter((node) => node.op === carryOp);
+}
+
+/** Returns the state that a node of `carriersIn` updates. */
+export function stateOf(carrier: Node): Variable {
+  return (carrier.attributes as SideUpdate).state;
+}

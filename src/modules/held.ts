@@ -1,0 +1,46 @@
+/** What a module holds in its fields: variables and other modules, also in arrays, records and Maps. */
+
+import { isList, isRecord } from '../arguments/read.js';
+import { isVariable, type Variable } from '../graph/leaf.js';
+import { isNode } from '../graph/node.js';
+import { isModule } from './known.js';
+import type { Module } from './module.js';
+
+/** A variable or a module, with the path of the field that holds it, such as `blocks.0`. */
+export interface Held {
+  readonly field: string;
+  readonly value: Variable | Module;
+}
+
+/** Returns what a module holds itself, in the order of its fields. Each thing is listed once. */
+export function heldBy(module: Module): Held[] {
+  const found: Held[] = [];
+  const seen = new Set<unknown>([module]);
+  const visit = (field: string, value: unknown) => {
+    if (typeof value !== 'object' || value === null || seen.has(value)) return;
+    seen.add(value);
+    if (isVariable(value) || isModule(value)) {
+      found.push({ field, value });
+    } else if (!isNode(value)) {
+      for (const [key, part] of partsOf(value)) visit(field === '' ? key : `${field}.${key}`, part);
+    }
+  };
+  for (const [key, value] of Object.entries(module)) visit(key, value);
+  return found;
+}
+
+function partsOf(value: object): Iterable<readonly [key: string, part: unknown]> {
+  if (isList(value)) return value.map((part, index) => [`${index}`, part] as const);
+  if (value instanceof Map) return [...value].map(([key, part]) => [String(key), part] as const);
+  return isRecord(value) ? Object.entries(value) : [];
+}
+
+/** Returns a module and all modules below it, each once, in the order of their fields. */
+export function modulesOf(module: Module): Set<Module> {
+  const found = new Set([module]);
+  // The iteration over a Set includes elements that are added during the iteration.
+  for (const one of found) {
+    for (const { value } of heldBy(one)) if (isModule(value)) found.add(value);
+  }
+  return found;
+}

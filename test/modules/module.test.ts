@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest';
+import {
+  Dense,
+  GraphError,
+  inference,
+  input,
+  Module,
+  type Node,
+  parameter,
+  relu,
+  type Scope,
+  scope,
+  training,
+  ValueError,
+  type Variable,
+} from '../../src/index.js';
+import { errorOf } from '../support.js';
+
+class Net extends Module {
+  readonly blocks: Dense[];
+  readonly heads: Map<string, Dense>;
+  readonly scale: Variable;
+  constructor(name: string | Scope, depth = 2) {
+    super(name);
+    this.blocks = Array.from(
+      { length: depth },
+      (_, i) => new Dense(this.scope('blocks').at(i), { inputs: 3, units: 3 }),
+    );
+    const head = new Dense(this.scope('head'), { inputs: 3, units: 1, bias: false });
+    this.heads = new Map([
+      ['first', head],
+      ['again', head],
+    ]);
+    this.scale = parameter(`${this.name}.scale`, [1]);
+  }
+  forward(x: Node): Node {
+    const last = this.blocks.reduce((h, block) => relu(block.apply(h)), x);
+    return this.heads.get('first')?.apply(last) as Node;
+  }
+}
+
+const x = () => input('x', [2, 3]);
+
+describe('the entries of a module', () => {
+  it('are the variables in its fields, by paths relative to it, each once', () => {
+    const net = new Net('net');
+    expect([...net.entries().keys()]).toEqual([
+      'blocks.0.weight',
+      'blocks.0.bias',
+      'blocks.1.weight',
+      'blocks.1.bias',
+      'head.weight',
+      'scale',
+    ]);
+    expect(net.blocks[0]?.weight.name).toBe('net.blocks.0.weight');
+    expect(net.parameters).toEqual([...net.entries().values()]);
+    expect(net.states).toEqual([]);
+    expect(net.children.map(({ name }) => name)).toEqual([
+      'net.blocks.0',
+      'net.blocks.1',
+      'net.head',
+    ]);
+  });
+
+  it('of a module that is not below it have the path of the field', () => {
+    class Outer extends Module {
+      readonly body = new Net('elsewhere', 1);
+      forward(h: Node) {
+        return this.body.apply(h);
+      }
+    }
+    expect([...new Outer('outer').entries().keys()]).toEqual([
+      'body.blocks.0.weight',
+      'body.blocks.0.bias',
+      'body.head.weight',
+      'body.scale',
+    ]);
+  });
+
+  it('are found in a cycle of modules', () => {
+    class Ring extends Module {
+      other: Ring | undefined;
+      readonly own = this.parameter('own', { shape: [1], init: (_s, o) => zeros(o) });
+      forward(h: Node) {
+        return h;
+      }
+    }
+    const [a, b] = [new Ring('a'), new Ring('b')];
+    a.other = b;
+    b.other = a;
+    expect([...a.entries().keys()]).toEqual(['other.own', 'own'].sort());
+  });
+});
+
+const zeros = ({ dtype }: { dtype: string }) => {
+  if (dtype !== 'float32') throw new Error(dtype);
+  return parameter('z', [0]).value;
+};
+
+describe('a scope', () => {
+  it('gives its dtype, seed and initialiser to the modules below', () => {
+    const net = new Net(scope('net', { dtype: 'float64', seed: 7 }));
+    expect(net.blocks[0]?.weight.dtype).toBe('float64');
+    const other = new Net(scope('net', { dtype: 'float64', seed: 7 }));
+    expect(other.blocks[0]?.weight.value.data).toEqual(net.blocks[0]?.weight.value.data);
+    const third = new Net(scope('net', { dtype: 'float64', seed: 8 }));
+    expect(third.blocks[0]?.weight.value.data).not.toEqual(net.blocks[0]?.weight.value.data);
+  });
+
+  it('with a module refuses another one, and names both', () => {
+    const one = scope('one');
+    new Dense(one, { inputs: 1, units: 1 });
+    const error = errorOf(() => new Net(one));
+    expect(error).toBeInstanceOf(ValueError);
+    expect(error.message).toBe(
+      "scope 'one': a Dense has this scope already, so a Net cannot have it; give each module a key of its own",
+    );
+  });
+
+  it.each([[''], ['a.b'], [7]])('refuses the key %o', (key) => {
+    expect(errorOf(() => scope('net').scope(key as string))).toBeInstanceOf(ValueError);
+  });
+});
+
+describe('a module that no field holds', () => {
+  class Hides extends Module {
+    readonly #dense = new Dense(this.scope('dense'), { inputs: 3, units: 3 });
+    forward(h: Node) {
+      return this.#dense.apply(h);
+    }
+  }
+  class Borrows extends Module {
+    readonly #dense = new Dense('borrowed', { inputs: 3, units: 3 });
+    forward(h: Node) {
+      return this.#dense.apply(h);
+    }
+  }
+  it.each([
+    ['below its scope', Hides, "[Hides 'm']: no field holds [Dense 'm.dense']"],
+    ['with a name of its own', Borrows, "[Borrows 'm']: no field holds [Dense 'borrowed']"],
+  ])('is a GraphError at the first apply: %s', (_what, Kind, message) => {
+    const error = errorOf(() => new Kind('m').apply(x()));
+    expect(error).toBeInstanceOf(GraphError);
+    expect(error.message).toContain(message);
+  });
+});
+
+describe('freeze', () => {
+  it('chooses parameters by a function of the variable and its path', () => {
+    const net = new Net('net');
+    net.freeze((_variable, path) => path.startsWith('blocks.0'));
+    expect([net.blocks[0]?.frozen, net.blocks[1]?.frozen, net.frozen]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    net.freeze();
+    expect(net.frozen).toBe(true);
+    net.unfreeze();
+    expect(net.blocks[0]?.frozen).toBe(false);
+  });
+});
+
+describe('training and inference', () => {
+  it('return what the function returns, and refuse a promise', () => {
+    expect(training(() => inference(() => 7))).toBe(7);
+    for (const mode of [training, inference]) {
+      const error = errorOf(() => mode(async () => 1));
+      expect(error).toBeInstanceOf(ValueError);
+      expect(error.message).toContain('returned a promise');
+    }
+  });
+});
