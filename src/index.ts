@@ -99,6 +99,7 @@ export { load, loadMetadata, type SaveOptions, save } from './io/safetensors.js'
 export type { DTypes, LoadOptions, Skipped } from './io/selection.js';
 export type { FilePath, FileSource, FileUrl } from './io/sources.js';
 export type { Restored, Saved } from './io/values.js';
+export * from './losses/index.js';
 export {
   type ArgumentsOf,
   type Match,
@@ -114,7 +115,6 @@ export type { Activation } from './nn/activations.js';
 export { Dense, type DenseOptions, FeedForward, type FeedForwardOptions } from './nn/dense.js';
 export { initializers } from './nn/initializers.js';
 export type { LayerOptions } from './nn/layer.js';
-export { binaryCrossEntropyWithLogits, mse, softmaxCrossEntropy } from './nn/losses.js';
 export { LSTM, type LSTMGates, type LSTMOptions, type LSTMState } from './nn/lstm.js';
 export {
   type LossOptions,

@@ -14,7 +14,9 @@ const contract = {
   random: 'setSeed',
   differentiate: 'WaitList backward BackwardPass checkGradients defineOp',
   run: 'evaluate compile',
-  train: 'fit predict sgd adam mse softmaxCrossEntropy binaryCrossEntropyWithLogits initializers',
+  train: 'fit predict sgd adam initializers',
+  losses: `crossEntropy softmaxCrossEntropy binaryCrossEntropyWithLogits mse mae huber klDivergence
+    cosineSimilarity`,
   modules: 'Module Scope scope training inference sideUpdate sideUpdates',
   layers: 'Dense FeedForward LSTM VariationalAutoencoder',
   files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
@@ -30,10 +32,11 @@ const added = `none notDifferentiable Part result
   Node Leaf Input Variable Constant Gradients Program loadMetadata
   loadCsv parseCsv`;
 /** Functions that apply ops of other names. */
-const composed = 'sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d';
+const composed =
+  'log2 reciprocal sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d';
 /** Ops that only these functions and gradient rules apply. */
 const inner = `maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
-  convolution convolutionInputGradient convolutionWeightGradient`;
+  convolution convolutionInputGradient convolutionWeightGradient takeLabels negativeLogLikelihood`;
 const words = (text: string) => text.trim().split(/\s+/);
 
 describe('import * as fb from forebay', () => {

@@ -1109,7 +1109,7 @@ struct Loop19 : LoopLists {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 4 more
+// mlp-1, mlp-64, mlp-256 and 3 more
 template <class T>
 struct Loop20 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -1118,21 +1118,19 @@ struct Loop20 : LoopLists {
       {idOf("sub"), {0, 1}},
       {idOf("exp"), {2}},
   };
-  static constexpr std::uint16_t results[] = {2, 3};
+  static constexpr std::uint16_t results[] = {3};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
       const T* const x0 = rowOf<T>(call, 0, r);
       const T v1 = *rowOf<T>(call, 1, r);
       T* const y0 = rowOf<T>(call, 2, r);
-      T* const y1 = rowOf<T>(call, 3, r);
       forElements<T>(columns, [&](auto access, std::int64_t i) FOREBAY_INLINED {
         using V = typename decltype(access)::Value;
         const V v0 = access.load(x0 + i);
         const V v2 = Sub::of(v0, V(v1));
         const V v3 = Exp::of(v2);
-        access.store(y0 + i, v2);
-        access.store(y1 + i, v3);
+        access.store(y0 + i, v3);
       });
     }
   }
@@ -1231,21 +1229,22 @@ struct Loop22 : LoopLists {
 template <class T>
 struct Loop23 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 1;
+  static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
-      {idOf("div"), {0, 1}},
+      {idOf("sub"), {0, 1}},
   };
   static constexpr std::uint16_t results[] = {2};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T v0 = *rowOf<T>(call, 0, r);
+      const T* const x0 = rowOf<T>(call, 0, r);
       const T* const x1 = rowOf<T>(call, 1, r);
       T* const y0 = rowOf<T>(call, 2, r);
       FOREBAY_INDEPENDENT
       for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
         const T v1 = x1[i];
-        const T v2 = Div::of(v0, v1);
+        const T v2 = Sub::of(v0, v1);
         y0[i] = v2;
       }
     }
@@ -1255,105 +1254,13 @@ struct Loop23 : LoopLists {
 // mlp-64, mlp-256, conv and 2 more
 template <class T>
 struct Loop24 : LoopLists {
-  static constexpr std::uint16_t loadCount = 3;
-  static constexpr std::uint32_t singles = 6;
-  static constexpr LoopStep steps[] = {
-      {idOf(nameOf(maskOf(typeOf<T>))), {0}},
-      {idOf("where"), {3, 1, 2}},
-  };
-  static constexpr std::uint16_t results[] = {4};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      T* const y0 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const bool v3 = converted<bool>(v0);
-        const T v4 = Where::of(v3, v1, v2);
-        y0[i] = v4;
-      }
-    }
-  }
-};
-
-// mlp-64, mlp-256, conv and 3 more
-template <class T>
-struct Loop25 : LoopLists {
-  static constexpr std::uint16_t loadCount = 1;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("log"), {0}},
-  };
-  static constexpr std::uint16_t results[] = {1};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      T* const y0 = rowOf<T>(call, 1, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = Log::of(v0);
-        y0[i] = v1;
-      }
-    }
-  }
-};
-
-// mlp-64, mlp-256, conv and 2 more
-template <class T>
-struct Loop26 : LoopLists {
-  static constexpr std::uint16_t loadCount = 6;
-  static constexpr std::uint32_t singles = 26;
-  static constexpr LoopStep steps[] = {
-      {idOf("sub"), {0, 1}},
-      {idOf(nameOf(maskOf(typeOf<T>))), {2}},
-      {idOf("where"), {7, 6, 3}},
-      {idOf("exp"), {6}},
-      {idOf("fnma"), {9, 4, 5}},
-  };
-  static constexpr std::uint16_t results[] = {8, 10};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      T* const y0 = rowOf<T>(call, 6, r);
-      T* const y1 = rowOf<T>(call, 7, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v5 = x5[i];
-        const T v6 = Sub::of(v0, v1);
-        const bool v7 = converted<bool>(v2);
-        const T v8 = Where::of(v7, v6, v3);
-        const T v9 = Exp::of(v6);
-        const T v10 = Fnma::of(v9, v4, v5);
-        y0[i] = v8;
-        y1[i] = v10;
-      }
-    }
-  }
-};
-
-// mlp-64, mlp-256, conv and 2 more
-template <class T>
-struct Loop27 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
-      {idOf("div"), {0, 1}},
+      {idOf("log"), {0}},
+      {idOf("add"), {2, 1}},
   };
-  static constexpr std::uint16_t results[] = {2};
+  static constexpr std::uint16_t results[] = {3};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -1364,8 +1271,9 @@ struct Loop27 : LoopLists {
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v0 = x0[i];
         const T v1 = x1[i];
-        const T v2 = Div::of(v0, v1);
-        y0[i] = v2;
+        const T v2 = Log::of(v0);
+        const T v3 = Add::of(v2, v1);
+        y0[i] = v3;
       }
     }
   }
@@ -1373,7 +1281,7 @@ struct Loop27 : LoopLists {
 
 // conv, conv-chain
 template <class T>
-struct Loop28 : LoopLists {
+struct Loop25 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1398,7 +1306,7 @@ struct Loop28 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
 template <class T>
-struct Loop29 : LoopLists {
+struct Loop26 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1435,7 +1343,7 @@ struct Loop29 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
 template <class T>
-struct Loop30 : LoopLists {
+struct Loop27 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1462,7 +1370,7 @@ struct Loop30 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop31 : LoopLists {
+struct Loop28 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1490,7 +1398,7 @@ struct Loop31 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop32 : LoopLists {
+struct Loop29 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -1521,7 +1429,7 @@ struct Loop32 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop33 : LoopLists {
+struct Loop30 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1553,7 +1461,7 @@ struct Loop33 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop34 : LoopLists {
+struct Loop31 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1579,7 +1487,36 @@ struct Loop34 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop35 : LoopLists {
+struct Loop32 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("exp"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {2, 3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      T* const y1 = rowOf<T>(call, 3, r);
+      forElements<T>(columns, [&](auto access, std::int64_t i) FOREBAY_INLINED {
+        using V = typename decltype(access)::Value;
+        const V v0 = access.load(x0 + i);
+        const V v2 = Sub::of(v0, V(v1));
+        const V v3 = Exp::of(v2);
+        access.store(y0 + i, v2);
+        access.store(y1 + i, v3);
+      });
+    }
+  }
+};
+
+// dense relu probabilities sgd
+template <class T>
+struct Loop33 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 58;
   static constexpr LoopStep steps[] = {
@@ -1635,7 +1572,7 @@ struct Loop35 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop36 : LoopLists {
+struct Loop34 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1662,7 +1599,7 @@ struct Loop36 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop37 : LoopLists {
+struct Loop35 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 41;
   static constexpr LoopStep steps[] = {
@@ -1699,7 +1636,7 @@ struct Loop37 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop38 : LoopLists {
+struct Loop36 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 18;
   static constexpr LoopStep steps[] = {
@@ -1726,6 +1663,54 @@ struct Loop38 : LoopLists {
         const T v6 = Fnma::of(v4, v5, v3);
         y0[i] = v5;
         y1[i] = v6;
+      }
+    }
+  }
+};
+
+// dense relu probabilities sgd
+template <class T>
+struct Loop37 : LoopLists {
+  static constexpr std::uint16_t loadCount = 1;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("log"), {0}},
+  };
+  static constexpr std::uint16_t results[] = {1};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      T* const y0 = rowOf<T>(call, 1, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = Log::of(v0);
+        y0[i] = v1;
+      }
+    }
+  }
+};
+
+// dense relu probabilities sgd
+template <class T>
+struct Loop38 : LoopLists {
+  static constexpr std::uint16_t loadCount = 1;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("neg"), {0}},
+  };
+  static constexpr std::uint16_t results[] = {1};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      T* const y0 = rowOf<T>(call, 1, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = Neg::of(v0);
+        y0[i] = v1;
       }
     }
   }
@@ -2159,7 +2144,7 @@ struct Loop43 : LoopLists {
   }
 };
 
-// softmax forward and backward
+// softmax forward and backward, many classes
 template <class T>
 struct Loop44 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -2293,7 +2278,7 @@ struct Loop47 : LoopLists {
   }
 };
 
-// logSoftmax forward and backward, many classes, many probabilities
+// logSoftmax forward and backward, many probabilities
 template <class T>
 struct Loop48 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -2617,9 +2602,69 @@ struct Loop55 : LoopLists {
   }
 };
 
-// many probabilities
+// many classes
 template <class T>
 struct Loop56 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 5;
+  static constexpr LoopStep steps[] = {
+      {idOf("div"), {1, 2}},
+      {idOf("fma"), {0, 4, 3}},
+  };
+  static constexpr std::uint16_t results[] = {5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T v0 = *rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v1 = x1[i];
+        const T v3 = x3[i];
+        const T v4 = Div::of(v1, v2);
+        const T v5 = Fma::of(v0, v4, v3);
+        y0[i] = v5;
+      }
+    }
+  }
+};
+
+// many classes
+template <class T>
+struct Loop57 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("add"), {2, 3}},
+  };
+  static constexpr std::uint16_t results[] = {4};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = Sub::of(v0, v1);
+        const T v4 = Add::of(v2, v3);
+        y0[i] = v4;
+      }
+    }
+  }
+};
+
+// many probabilities
+template <class T>
+struct Loop58 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2691,12 +2736,12 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop24, float>(),
     loopOf<Loop24, double>(),
     loopOf<Loop25, float>(),
-    loopOf<Loop25, double>(),
     loopOf<Loop26, float>(),
     loopOf<Loop26, double>(),
     loopOf<Loop27, float>(),
     loopOf<Loop27, double>(),
     loopOf<Loop28, float>(),
+    loopOf<Loop28, double>(),
     loopOf<Loop29, float>(),
     loopOf<Loop29, double>(),
     loopOf<Loop30, float>(),
@@ -2752,6 +2797,10 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop55, double>(),
     loopOf<Loop56, float>(),
     loopOf<Loop56, double>(),
+    loopOf<Loop57, float>(),
+    loopOf<Loop57, double>(),
+    loopOf<Loop58, float>(),
+    loopOf<Loop58, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY
