@@ -13,12 +13,14 @@ interface Totals {
 }
 
 let isOurs: (value: object) => boolean;
+let waitsOf: (gradients: Gradients) => WaitList;
 
 /** The results of a backward pass: the gradient of every node that a root depends on. The gradients are nodes. */
 export class Gradients {
   static {
     brand(Gradients);
     isOurs = (value) => #totals in value;
+    waitsOf = (gradients) => gradients.#waits;
   }
 
   readonly #totals: Totals;
@@ -86,4 +88,10 @@ function answers(totals: Totals): boolean {
 /** Returns whether `value` is a Gradients that this copy of forebay made. Never throws. */
 export function isGradients(value: unknown): value is Gradients {
   return typeof value === 'object' && value !== null && isOurs(value);
+}
+
+/** Returns the roots of the pass: the nodes to which outside sources sent gradients. */
+export function rootsOf(gradients: Gradients): Node[] {
+  const waits = waitsOf(gradients);
+  return waits.nodes().filter((node) => waits.edges(node).some(({ slot }) => slot < 0));
 }
