@@ -90,8 +90,7 @@ export function isGradients(value: unknown): value is Gradients {
   return typeof value === 'object' && value !== null && isOurs(value);
 }
 
-/** Returns the roots of the pass: the nodes to which outside sources sent gradients. */
-export function rootsOf(gradients: Gradients): Node[] {
-  const waits = waitsOf(gradients);
-  return waits.nodes().filter((node) => waits.edges(node).some(({ slot }) => slot < 0));
+/** Returns the nodes that have gradients, in the order in which they were made: the roots, and what they depend on. */
+export function differentiatedNodes(gradients: Gradients): readonly Node[] {
+  return waitsOf(gradients).nodes();
 }

@@ -45,8 +45,10 @@ export interface AdamOptions extends OptionsOf<typeof adamOptions> {}
  * FIRST is the name of the first parameter. It is a float64 scalar, because 1 - beta2^t loses digits in float32. (In
  * `optimize`, states have other names.)
  *
+ * Frozen parameters are left out. The side updates of the loss are included.
+ *
  * @param loss a scalar loss, or gradients that `backward` returned
- * @param trainables a module, a parameter, or a list of them; frozen parameters are left out
+ * @param trainables a module, a parameter, or a list of them
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
  *   reaches a parameter; ValueError if there is nothing to train, or if an option is unknown or invalid
  */
@@ -96,8 +98,10 @@ export interface AdamWOptions extends OptionsOf<typeof adamWOptions> {}
  *
  *     w' = w - rate ((m' / (1 - beta1^t')) / (sqrt(v' / (1 - beta2^t')) + epsilon) + weightDecay w)
  *
+ * Frozen parameters are left out. The side updates of the loss are included.
+ *
  * @param loss a scalar loss, or gradients that `backward` returned
- * @param trainables a module, a parameter, or a list of them; frozen parameters are left out
+ * @param trainables a module, a parameter, or a list of them
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
  *   reaches a parameter; ValueError if there is nothing to train, or if an option is unknown or invalid
  */

@@ -41,8 +41,10 @@ export interface LionOptions extends OptionsOf<typeof lionOptions> {}
  *
  *     w' = w - rate (sign(beta1 m + (1 - beta1) g) + weightDecay w)     m' = beta2 m + (1 - beta2) g
  *
+ * Frozen parameters are left out. The side updates of the loss are included.
+ *
  * @param loss a scalar loss, or gradients that `backward` returned
- * @param trainables a module, a parameter, or a list of them; frozen parameters are left out
+ * @param trainables a module, a parameter, or a list of them
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
  *   reaches a parameter; ValueError if there is nothing to train, or if an option is unknown or invalid
  */

@@ -4,13 +4,13 @@ import { describeValue } from '../arguments/describe.js';
 import { filledText } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { backward } from '../autodiff/backward.js';
-import { type Gradients, isGradients, rootsOf } from '../autodiff/gradients.js';
+import { differentiatedNodes, type Gradients, isGradients } from '../autodiff/gradients.js';
 import { GraphError, ValueError } from '../errors.js';
 import { checkUpdates, type Updates } from '../evaluate/updates.js';
 import { noteTrained } from '../graph/frozen.js';
 import type { Variable } from '../graph/leaf.js';
 import { isNode, type Node } from '../graph/node.js';
-import { sideUpdates } from '../graph/side-updates.js';
+import { restricted, sideUpdates } from '../graph/side-updates.js';
 import { sub } from '../ops/index.js';
 import { Build, Context, type Naming } from './context.js';
 import { Factor } from './factor.js';
@@ -88,9 +88,12 @@ export function updatesBy(
   const context = new Context(build);
   const moved = applyRule(rule, context, flows);
   const own = build.finish(context, moved, ({ parameter, value }) => sub(parameter, value));
-  const roots = isGradients(lossOrGradients) ? rootsOf(lossOrGradients) : [lossOrGradients];
+  const roots = isGradients(lossOrGradients)
+    ? differentiatedNodes(lossOrGradients)
+    : [lossOrGradients];
   const beside = sideUpdates(...roots).map(
-    ([leaf, next]) => [leaf, build.guarded({ leaf, next, context })] as const,
+    ([leaf, next]) =>
+      [leaf, restricted(leaf, next, (next) => build.guarded({ leaf, next, context }))] as const,
   );
   const updates = [...own, ...beside];
   noteMade(own, build);

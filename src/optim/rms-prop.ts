@@ -44,8 +44,10 @@ export interface RmsPropOptions extends OptionsOf<typeof rmsPropOptions> {}
  *
  * The velocity v does not contain the rate.
  *
+ * Frozen parameters are left out. The side updates of the loss are included.
+ *
  * @param loss a scalar loss, or gradients that `backward` returned
- * @param trainables a module, a parameter, or a list of them; frozen parameters are left out
+ * @param trainables a module, a parameter, or a list of them
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
  *   reaches a parameter; ValueError if there is nothing to train, or if an option is unknown or invalid
  */
@@ -95,8 +97,10 @@ export interface AdagradOptions extends OptionsOf<typeof adagradOptions> {}
  *
  *     s' = s + g^2     w' = w - rate g / (sqrt(s') + epsilon)
  *
+ * Frozen parameters are left out. The side updates of the loss are included.
+ *
  * @param loss a scalar loss, or gradients that `backward` returned
- * @param trainables a module, a parameter, or a list of them; frozen parameters are left out
+ * @param trainables a module, a parameter, or a list of them
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
  *   reaches a parameter; ValueError if there is nothing to train, or if an option is unknown or invalid
  */

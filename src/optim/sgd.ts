@@ -53,8 +53,10 @@ export interface SgdOptions extends OptionsOf<typeof sgdOptions> {}
  * from a state named `FIRST.sgd.step`, where FIRST is the name of the first parameter. (In `optimize`, states have other
  * names.)
  *
+ * Frozen parameters are left out. The side updates of the loss are included.
+ *
  * @param loss a scalar loss, or gradients that `backward` returned
- * @param trainables a module, a parameter, or a list of them; frozen parameters are left out
+ * @param trainables a module, a parameter, or a list of them
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
  *   reaches a parameter; ValueError if there is nothing to train, if an option is missing, unknown or invalid, or if
  *   `nesterov` is true without momentum

@@ -69,7 +69,7 @@ export function trainablesIn(optimizer: string, given: Trainables): Trainable[] 
   const trained = [...found.values()].filter(({ parameter }) => !isFrozen(parameter));
   if (trained.length === 0) {
     throw new ValueError(
-      `${optimizer}: all ${found.size} parameters are frozen, so nothing would be trained; unfreeze some of them, or leave the optimizer out`,
+      `${optimizer}: all ${found.size} parameters are frozen, such as ${[...found.keys()][0]}, so nothing would be trained; call unfreeze() on their module first`,
     );
   }
   return trained;
