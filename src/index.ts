@@ -145,6 +145,15 @@ export { averages, type OptimizeOptions, optimize, rates } from './optim/optimiz
 export type { Rate } from './optim/rate.js';
 export { type AdagradOptions, adagrad, type RmsPropOptions, rmsProp } from './optim/rms-prop.js';
 export type { Rule } from './optim/rule.js';
+export {
+  type CosineOptions,
+  type ExponentialOptions,
+  type LinearOptions,
+  type OneCycleOptions,
+  type PiecewiseOptions,
+  type Schedule,
+  schedules,
+} from './optim/schedules.js';
 export { type SgdOptions, sgd } from './optim/sgd.js';
 export type { Trainables } from './optim/trainables.js';
 export type { DType, TypedArray } from './tensor/dtype.js';
