@@ -182,6 +182,9 @@ const table: Readonly<Record<string, () => Call>> = {
     args: [fb.input('sequences', ['batch', 2, 4]), fb.input('filters', [4, 1, 3]), conv1d],
   }),
 
+  dropout: () => ({ args: [one, { rate: 0.5, seed: 1 }] }),
+  attention: () => ({ args: [one, one, one, { mask: one, causal: true, scale: 1 }] }),
+
   // leaves
   input: () => ({ args: ['fed', ['batch', 2], { dtype: 'int32' }] }),
   parameter: () => ({

@@ -30,10 +30,11 @@ const added = `none notDifferentiable Part result
   Node Leaf Input Variable Constant Gradients Program loadMetadata
   loadCsv parseCsv`;
 /** Functions that apply ops of other names. */
-const composed = 'sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d';
+const composed = `sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d
+  attention dropout`;
 /** Ops that only these functions and gradient rules apply. */
 const inner = `maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
-  convolution convolutionInputGradient convolutionWeightGradient`;
+  convolution convolutionInputGradient convolutionWeightGradient maskedSoftmax positions`;
 const words = (text: string) => text.trim().split(/\s+/);
 
 describe('import * as fb from forebay', () => {

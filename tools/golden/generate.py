@@ -25,6 +25,7 @@ import losses
 import lstm
 import ops_convolution
 import ops_elementwise
+import ops_networks
 import ops_routines
 import ops_structure
 import optimizers
@@ -36,6 +37,7 @@ FILES = {
     "ops-structure": ops_structure,
     "ops-routines": ops_routines,
     "ops-convolution": ops_convolution,
+    "ops-networks": ops_networks,
     "lstm": lstm,
     "vae": vae,
     "losses": losses,
