@@ -107,6 +107,7 @@ export {
   type ResultOf,
 } from './modules/module.js';
 export { Scope, type ScopeOptions, scope } from './modules/scope.js';
+export { Sequential, type SequentialLayer } from './modules/sequential.js';
 export { type ConfigureOptions, configure } from './native/configure.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';

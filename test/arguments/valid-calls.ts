@@ -217,6 +217,8 @@ const table: Readonly<Record<string, () => Call>> = {
   'Scope#claim': () => ({ on: fb.scope('net'), args: [{}] }),
   'Scope#owners': () => ({ on: fb.scope('net'), args: [] }),
   'new Module': () => ({ args: ['net'] }),
+  'new Sequential': () => ({ args: ['s', [layer, fb.relu]] }),
+  'Sequential#forward': () => ({ on: new fb.Sequential('s', [layer, fb.relu]), args: [one] }),
   'Module#scope': () => ({ on: modules.make(), args: ['key'] }),
   'Module#parameter': () => ({
     on: modules.make(),

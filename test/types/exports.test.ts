@@ -15,8 +15,9 @@ const contract = {
   differentiate: 'WaitList backward BackwardPass checkGradients defineOp',
   run: 'evaluate compile',
   train: 'fit predict sgd adam mse softmaxCrossEntropy binaryCrossEntropyWithLogits initializers',
-  modules: 'Module Scope scope training inference sideUpdate sideUpdates',
-  layers: `Dense FeedForward LSTM VariationalAutoencoder Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm`,
+  modules: 'Module Scope scope training inference sideUpdate sideUpdates Sequential',
+  layers: `Dense FeedForward LSTM VariationalAutoencoder
+    Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm`,
   files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
   see: 'dot nativeInfo setThreads getThreads configure',
   errors:
