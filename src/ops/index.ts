@@ -16,6 +16,9 @@ export * from './extrema.js';
 export { gather, scatterAdd, takeAlongAxis } from './indexing.js';
 export * from './matmul.js';
 export * from './mean.js';
+
+import './normalization.js'; // an op that only layers apply
+
 export * from './order.js';
 export * from './pooling.js';
 export type { AvgPoolOptions, MaxPoolOptions } from './pooling-options.js';
