@@ -12,6 +12,7 @@ export type { ConvOptions, ConvPadding } from './convolution-options.js';
 export { defineOp } from './declare.js';
 export * from './extrema.js';
 export { gather, scatterAdd, takeAlongAxis } from './indexing.js';
+export * from './logic.js';
 export * from './matmul.js';
 export * from './mean.js';
 export * from './order.js';

@@ -38,7 +38,13 @@ interface OpCase {
   };
 }
 
-const files = ['ops-elementwise', 'ops-structure', 'ops-routines', 'ops-convolution'];
+const files = [
+  'ops-elementwise',
+  'ops-kernels',
+  'ops-structure',
+  'ops-routines',
+  'ops-convolution',
+];
 const all = files.flatMap((file) => readGolden<OpCase>(file));
 const casesWith = (wanted: (golden: OpCase) => unknown) =>
   titled(all.filter(wanted), ({ op, title }) => `${op}: ${title}`);
