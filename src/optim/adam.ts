@@ -9,7 +9,7 @@ import type { Node } from '../graph/node.js';
 import { add, cast, div, maximum, mul, pow, sqrt, square, sub } from '../ops/index.js';
 import type { DType } from '../tensor/dtype.js';
 import { Tensor, tensor } from '../tensor/tensor.js';
-import { gradientsFor, rateIn, rateKind } from './gradients.js';
+import { gradientsFor, rateIn, rateKind, sideUpdatesOf } from './gradients.js';
 
 const adamOptions = declareOptions('adam', {
   /** The learning rate; 0.001 by default. */
@@ -60,10 +60,12 @@ function addedIn(dtype: DType, epsilon: number, stepSize: Node): Node | number {
  * The moments m and v of the parameter NAME are states named `NAME.adam.m` and `NAME.adam.v`, with the shape and dtype
  * of the parameter. All parameters share one state for t, the number of steps. It is named `FIRST.adam.step`, where
  * FIRST is the name of the first parameter. It is a float64 scalar, because 1 - beta2^t loses digits in float32.
+ * Frozen parameters are left out. The side updates of the loss are included.
  *
  * @param lossOrGradients a scalar loss, or gradients that `backward` returned
  * @throws GraphError if the loss is not a node, if an element of `parameters` is not a parameter, or if no gradient
- *   reaches a parameter; ValueError if `parameters` is not a list or is empty, or if an option is unknown or invalid
+ *   reaches a parameter; ValueError if `parameters` is not a list, is empty or has only frozen parameters, or if an
+ *   option is unknown or invalid
  */
 export function adam(
   lossOrGradients: Node | Gradients,
@@ -108,5 +110,5 @@ export function adam(
     const next = sub(parameter, mul(div(stepSize, scale), nextM));
     return [[m, nextM] as const, [v, nextV] as const, [parameter, next] as const];
   });
-  return [[count, t] as const, ...updates];
+  return [[count, t] as const, ...updates, ...sideUpdatesOf(lossOrGradients)];
 }

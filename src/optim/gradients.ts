@@ -4,10 +4,13 @@ import { describeValue } from '../arguments/describe.js';
 import type { Kind } from '../arguments/options.js';
 import { assertList } from '../arguments/read.js';
 import { backward } from '../autodiff/backward.js';
-import { type Gradients, isGradients } from '../autodiff/gradients.js';
+import { differentiatedNodes, type Gradients, isGradients } from '../autodiff/gradients.js';
 import { GraphError, ValueError } from '../errors.js';
+import type { Updates } from '../evaluate/interpreter.js';
+import { isFrozen, noteTrained } from '../graph/frozen.js';
 import { constant, isVariable, type Variable } from '../graph/leaf.js';
 import { isNode, type Node } from '../graph/node.js';
+import { sideUpdates } from '../graph/side-updates.js';
 import { cast } from '../ops/index.js';
 import type { DType } from '../tensor/dtype.js';
 
@@ -32,8 +35,8 @@ export interface Trained {
 }
 
 /**
- * Returns the gradient of each parameter, in the order of `parameters`.
- * @throws ValueError if `parameters` is not a list or is empty; GraphError if the loss is not a Node, or if an element
+ * Returns the gradient of each parameter that is not frozen, in the order of `parameters`.
+ * @throws ValueError if `parameters` is not a list, is empty or has only frozen parameters; GraphError if the loss is not a Node, or if an element
  *   of the list is not a parameter or receives no gradient
  */
 export function gradientsFor(
@@ -47,18 +50,15 @@ export function gradientsFor(
     );
   }
   const list = assertList(parameters, `${optimizer}: expected a list of parameters,`);
-  if (list.length === 0) {
-    throw new ValueError(
-      `${optimizer}: expected at least one parameter, but received an empty list: nothing would be trained`,
+  const unknown = list.find((parameter) => !isVariable(parameter));
+  if (unknown !== undefined) {
+    throw new GraphError(
+      `${optimizer}: expected parameters, but received ${describeValue(unknown)}`,
     );
   }
+  const trained = trainedIn(optimizer, list);
   const gradients = isGradients(lossOrGradients) ? lossOrGradients : backward(lossOrGradients);
-  return list.map((parameter) => {
-    if (!isVariable(parameter)) {
-      throw new GraphError(
-        `${optimizer}: expected parameters, but received ${describeValue(parameter)}`,
-      );
-    }
+  const found = trained.map((parameter) => {
     if (!gradients.reaches(parameter)) {
       throw new GraphError(
         `${optimizer}: no gradient reaches ${parameter}: every path from it to the loss is stopped`,
@@ -66,6 +66,35 @@ export function gradientsFor(
     }
     return { parameter, gradient: gradients.of(parameter) };
   });
+  noteTrained(trained);
+  return found;
+}
+
+/** Returns the side updates of the loss. The updates of every optimizer include them. */
+export function sideUpdatesOf(lossOrGradients: Node | Gradients): Updates {
+  const nodes = isGradients(lossOrGradients)
+    ? differentiatedNodes(lossOrGradients)
+    : [lossOrGradients];
+  return sideUpdates(...nodes);
+}
+
+/**
+ * Returns the parameters that are not frozen, and records that updates train them.
+ * @throws ValueError if the list is empty, or if all of its parameters are frozen
+ */
+function trainedIn(optimizer: string, parameters: readonly Variable[]): readonly Variable[] {
+  if (parameters.length === 0) {
+    throw new ValueError(
+      `${optimizer}: expected at least one parameter, but received an empty list: nothing would be trained`,
+    );
+  }
+  const trained = parameters.filter((parameter) => !isFrozen(parameter));
+  if (trained.length === 0) {
+    throw new ValueError(
+      `${optimizer}: all ${parameters.length} parameters are frozen, such as ${parameters[0]}, so nothing would be trained; call unfreeze() on their module first`,
+    );
+  }
+  return trained;
 }
 
 /** Returns the learning rate as a scalar node that has this dtype. */

@@ -8,7 +8,7 @@ import { state, type Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import { add, mul, sub } from '../ops/index.js';
 import { Tensor } from '../tensor/tensor.js';
-import { gradientsFor, rateIn, rateKind } from './gradients.js';
+import { gradientsFor, rateIn, rateKind, sideUpdatesOf } from './gradients.js';
 
 const sgdOptions = declareOptions('sgd', {
   /** The learning rate. */
@@ -30,11 +30,12 @@ export interface SgdOptions extends OptionsOf<typeof sgdOptions> {}
  *     with momentum       v' = momentum v + g    w' = w - rate v'
  *
  * The velocity v of the parameter NAME is a state named `NAME.sgd.velocity`, with the shape and dtype of the parameter.
+ * Frozen parameters are left out. The side updates of the loss are included.
  *
  * @param lossOrGradients a scalar loss, or gradients that `backward` returned
  * @throws GraphError if the loss is not a node, if an element of `parameters` is not a parameter, or if no gradient
- *   reaches a parameter; ValueError if `parameters` is not a list or is empty, or if an option is missing, unknown or
- *   invalid
+ *   reaches a parameter; ValueError if `parameters` is not a list, is empty or has only frozen parameters, or if an
+ *   option is missing, unknown or invalid
  */
 export function sgd(
   lossOrGradients: Node | Gradients,
@@ -42,7 +43,8 @@ export function sgd(
   options: SgdOptions,
 ): Updates {
   const { rate, momentum = 0 } = sgdOptions.read(options);
-  return gradientsFor('sgd', lossOrGradients, parameters).flatMap(({ parameter, gradient }) => {
+  const trained = gradientsFor('sgd', lossOrGradients, parameters);
+  const updates = trained.flatMap(({ parameter, gradient }) => {
     const { dtype, value } = parameter;
     const step = rateIn(dtype, rate);
     if (momentum === 0) return [[parameter, sub(parameter, mul(step, gradient))] as const];
@@ -50,4 +52,5 @@ export function sgd(
     const next = add(mul(velocity, momentum), gradient);
     return [[velocity, next] as const, [parameter, sub(parameter, mul(step, next))] as const];
   });
+  return [...updates, ...sideUpdatesOf(lossOrGradients)];
 }
