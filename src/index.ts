@@ -108,23 +108,65 @@ export {
   type ResultOf,
 } from './modules/module.js';
 export { Scope, type ScopeOptions, scope } from './modules/scope.js';
+export { Sequential, type SequentialLayer } from './modules/sequential.js';
 export { type ConfigureOptions, configure } from './native/configure.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';
 export type { Activation } from './nn/activations.js';
+export { BatchNorm, type BatchNormOptions } from './nn/batch-norm.js';
+export { Conv1d, type Conv1dOptions, Conv2d, type Conv2dOptions } from './nn/convolution.js';
 export { Dense, type DenseOptions, FeedForward, type FeedForwardOptions } from './nn/dense.js';
+export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
 export { initializers } from './nn/initializers.js';
 export type { LayerOptions } from './nn/layer.js';
 export { LSTM, type LSTMGates, type LSTMOptions, type LSTMState } from './nn/lstm.js';
+export {
+  GroupNorm,
+  type GroupNormOptions,
+  LayerNorm,
+  type LayerNormOptions,
+  RMSNorm,
+  type RMSNormOptions,
+} from './nn/normalization.js';
 export {
   type LossOptions,
   VariationalAutoencoder,
   type VariationalAutoencoderOptions,
 } from './nn/vae.js';
 export * from './ops/index.js';
-export { type AdamOptions, adam } from './optim/adam.js';
-export type { Rate } from './optim/gradients.js';
+export {
+  type AverageOptions,
+  accumulate,
+  averageWeights,
+} from './optim/accumulate.js';
+export { type AdamOptions, type AdamWOptions, adam, adamW } from './optim/adam.js';
+export {
+  type Chooses,
+  chain,
+  clipGlobalNorm,
+  clipValue,
+  type DecayOptions,
+  decayWeights,
+  scaleByRate,
+} from './optim/chain.js';
+export { type Groups, groups } from './optim/groups.js';
+export { type LionOptions, lion } from './optim/lion.js';
+export { type ScaleByAdamOptions, scaleByAdam } from './optim/moments.js';
+export { averages, type OptimizeOptions, optimize, rates } from './optim/optimize.js';
+export type { Rate } from './optim/rate.js';
+export { type AdagradOptions, adagrad, type RmsPropOptions, rmsProp } from './optim/rms-prop.js';
+export type { Rule } from './optim/rule.js';
+export {
+  type CosineOptions,
+  type ExponentialOptions,
+  type LinearOptions,
+  type OneCycleOptions,
+  type PiecewiseOptions,
+  type Schedule,
+  schedules,
+} from './optim/schedules.js';
 export { type SgdOptions, sgd } from './optim/sgd.js';
+export type { Trainables } from './optim/trainables.js';
 export type { DType, TypedArray } from './tensor/dtype.js';
 export type { Booleans, Nested, NestedData, NumberArray } from './tensor/nested.js';
 export type { JsonTensor, PlainTensor } from './tensor/plain.js';
