@@ -184,6 +184,27 @@ const table: Readonly<Record<string, () => Call>> = {
     args: [fb.input('sequences', ['batch', 2, 4]), fb.input('filters', [4, 1, 3]), conv1d],
   }),
 
+  pad: () => ({
+    args: [
+      one,
+      [
+        [1, 0],
+        [0, 1],
+      ],
+      { mode: 'constant', value: 1 },
+    ],
+  }),
+  roll: () => ({ args: [one, [1, 1], [0, 1]] }),
+  tile: () => ({ args: [one, [2, 1]] }),
+  split: () => ({ args: [one, [1, 1], 0] }),
+  squeeze: () => ({ args: [fb.reshape(one, [1, 4]), [0]] }),
+  expandDims: () => ({ args: [one, [0]] }),
+  tril: () => ({ args: [one, 1] }),
+  triu: () => ({ args: [one, 1] }),
+  upsample2d: () => ({
+    args: [fb.input('images', ['batch', 1, 4, 4]), { scale: [2, 2], mode: 'bilinear' }],
+  }),
+  fromHWC: () => ({ args: [fb.input('photos', [4, 4, 3])] }),
   dropout: () => ({ args: [one, { rate: 0.5, seed: 1 }] }),
   attention: () => ({ args: [one, one, one, { mask: one, causal: true, scale: 1 }] }),
 

@@ -25,6 +25,7 @@ import layers
 import losses
 import lstm
 import ops_convolution
+import ops_data
 import ops_elementwise
 import ops_networks
 import ops_routines
@@ -39,6 +40,7 @@ FILES = {
     "ops-routines": ops_routines,
     "ops-convolution": ops_convolution,
     "ops-networks": ops_networks,
+    "ops-data": ops_data,
     "layers": layers,
     "lstm": lstm,
     "vae": vae,
