@@ -8,6 +8,11 @@ export * from './arithmetic.js';
 export { type AttentionOptions, attention } from './attention.js';
 export { type Axes, broadcastTo, type ReduceOptions, sum } from './broadcast.js';
 export * from './comparison.js';
+export {
+  type ConvTransposeOptions,
+  convTranspose1d,
+  convTranspose2d,
+} from './conv-transpose.js';
 export { conv1d, conv2d } from './convolution.js';
 export type { ConvOptions, ConvPadding } from './convolution-options.js';
 export { defineOp } from './declare.js';
