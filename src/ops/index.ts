@@ -20,6 +20,7 @@ export { type DropoutOptions, dropout } from './dropout.js';
 export * from './extrema.js';
 export { fromHWC, type UpsampleOptions, upsample2d } from './images.js';
 export { gather, scatterAdd, takeAlongAxis } from './indexing.js';
+export * from './logic.js';
 export * from './matmul.js';
 export * from './mean.js';
 
