@@ -17,6 +17,7 @@ export { conv1d, conv2d } from './convolution.js';
 export type { ConvOptions, ConvPadding } from './convolution-options.js';
 export { defineOp } from './declare.js';
 export { type DropoutOptions, dropout } from './dropout.js';
+export { einsum } from './einsum.js';
 export * from './extrema.js';
 export { fromHWC, type UpsampleOptions, upsample2d } from './images.js';
 export { gather, scatterAdd, takeAlongAxis } from './indexing.js';

@@ -32,7 +32,7 @@ const added = `none notDifferentiable Part result
   loadCsv parseCsv`;
 /** Functions that apply ops of other names. */
 const composed = `sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d
-  convTranspose1d convTranspose2d attention dropout pad roll tile split squeeze expandDims tril triu upsample2d fromHWC`;
+  einsum convTranspose1d convTranspose2d attention dropout pad roll tile split squeeze expandDims tril triu upsample2d fromHWC`;
 /** Ops that only these functions and gradient rules apply. */
 const inner = `maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
   convolution convolutionInputGradient convolutionWeightGradient normalization

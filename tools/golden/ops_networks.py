@@ -1,4 +1,4 @@
-"""Golden cases of ops of neural networks: attention and transposed convolutions."""
+"""Golden cases of ops of neural networks: attention, transposed convolutions and einsum."""
 
 import torch
 import torch.nn.functional as F
@@ -94,6 +94,26 @@ def transposes():
     yield transposed("sequence, same", [1, 2, 4], [2, 3, 4], stride=3, form="same", cut=[(0, 12)])
 
 
+def einsums():
+    uses = {
+        "bij,bjk->bik": ([2, 2, 3], [2, 3, 2]),
+        "ij,kj->ki": ([2, 3], [2, 3]),
+        "ii->i": ([3, 3],),
+        "ii": ([3, 3],),
+        "ba,aB": ([2, 3], [3, 2]),
+        "...ij,...jk->...ki": ([2, 1, 2, 2], [2, 2, 3]),
+        "i...j->ij": ([2, 3, 2],),
+        "ij,jk,kl,i->l": ([2, 3], [3, 2], [2, 2], [2]),
+        "abcd,cdbe->ae": ([2, 2, 2, 1], [2, 1, 2, 3]),
+        "bij,ij": ([2, 2, 3], [1, 3]),
+    }
+    for subscripts, shapes in uses.items():
+        operands = [f"${i}" for i in range(len(shapes))]
+        function = lambda *x, s=subscripts: torch.einsum(s, *x)
+        yield case("einsum", subscripts, function, [drawn(*shape) for shape in shapes], [subscripts, *operands], smooth=True)
+
+
 def cases():
     yield from attentions()
     yield from transposes()
+    yield from einsums()
