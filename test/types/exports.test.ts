@@ -15,7 +15,8 @@ const contract = {
   differentiate: 'WaitList backward BackwardPass checkGradients defineOp',
   run: 'evaluate compile',
   train: 'fit predict sgd adam mse softmaxCrossEntropy binaryCrossEntropyWithLogits initializers',
-  modules: 'Module Scope scope training inference sideUpdate sideUpdates Sequential',
+  modules:
+    'Module Scope scope training inference sideUpdate sideUpdates Sequential restore copy assign',
   layers: 'Dense FeedForward LSTM VariationalAutoencoder',
   files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
   see: 'dot nativeInfo setThreads getThreads configure',
