@@ -117,11 +117,22 @@ export { type ConfigureOptions, configure } from './native/configure.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';
 export type { Activation } from './nn/activations.js';
+export { BatchNorm, type BatchNormOptions } from './nn/batch-norm.js';
+export { Conv1d, type Conv1dOptions, Conv2d, type Conv2dOptions } from './nn/convolution.js';
 export { Dense, type DenseOptions, FeedForward, type FeedForwardOptions } from './nn/dense.js';
+export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
 export { initializers } from './nn/initializers.js';
 export type { LayerOptions } from './nn/layer.js';
 export { binaryCrossEntropyWithLogits, mse, softmaxCrossEntropy } from './nn/losses.js';
 export { LSTM, type LSTMGates, type LSTMOptions, type LSTMState } from './nn/lstm.js';
+export {
+  GroupNorm,
+  type GroupNormOptions,
+  LayerNorm,
+  type LayerNormOptions,
+  RMSNorm,
+  type RMSNormOptions,
+} from './nn/normalization.js';
 export {
   type LossOptions,
   VariationalAutoencoder,

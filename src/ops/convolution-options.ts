@@ -57,7 +57,7 @@ export type Axes = typeof imageAxes | typeof sequenceAxes;
 const one: Taps = { axis: 'height', stride: 1, dilation: 1, before: 0, after: 0 };
 
 /** Returns the padding along each axis, or 'same'. @throws ValueError if it is of another form */
-function paddingOf(name: string, axes: Axes, given: unknown): [number, number][] | 'same' {
+export function paddingOf(name: string, axes: Axes, given: unknown): [number, number][] | 'same' {
   const padding = copied(given, `[${name}] padding`);
   if (padding === 'same') return 'same';
   if (padding === 'valid') return axes.map(() => [0, 0]);

@@ -5,15 +5,20 @@
 
 export * from './activation.js';
 export * from './arithmetic.js';
+export { type AttentionOptions, attention } from './attention.js';
 export { type Axes, broadcastTo, type ReduceOptions, sum } from './broadcast.js';
 export * from './comparison.js';
 export { conv1d, conv2d } from './convolution.js';
 export type { ConvOptions, ConvPadding } from './convolution-options.js';
 export { defineOp } from './declare.js';
+export { type DropoutOptions, dropout } from './dropout.js';
 export * from './extrema.js';
 export { gather, scatterAdd, takeAlongAxis } from './indexing.js';
 export * from './matmul.js';
 export * from './mean.js';
+
+import './normalization.js'; // an op that only layers apply
+
 export * from './order.js';
 export * from './pooling.js';
 export type { AvgPoolOptions, MaxPoolOptions } from './pooling-options.js';

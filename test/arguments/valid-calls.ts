@@ -51,6 +51,8 @@ class Twice extends fb.Module {
 const modules = { make: () => new Twice('twice') };
 const counter = fb.state('counter', 0);
 const vae = new fb.VariationalAutoencoder('vae', { inputs: 2, hidden: 2, latent: 2 });
+const finishing = { activation: fb.relu, bias: true };
+const normOptions = { epsilon: 0.1, dtype: 'float32' };
 const layerOptions = { init: fb.initializers.he(), dtype: 'float32', seed: 1 };
 
 const asked = fb.compile({ outputs: { y } });
@@ -181,6 +183,9 @@ const table: Readonly<Record<string, () => Call>> = {
   conv1d: () => ({
     args: [fb.input('sequences', ['batch', 2, 4]), fb.input('filters', [4, 1, 3]), conv1d],
   }),
+
+  dropout: () => ({ args: [one, { rate: 0.5, seed: 1 }] }),
+  attention: () => ({ args: [one, one, one, { mask: one, causal: true, scale: 1 }] }),
 
   // leaves
   input: () => ({ args: ['fed', ['batch', 2], { dtype: 'int32' }] }),
@@ -332,6 +337,36 @@ const table: Readonly<Record<string, () => Call>> = {
     args: ['d', { inputs: 2, units: 3, activation: fb.relu, bias: true, ...layerOptions }],
   }),
   'Dense#forward': () => ({ on: layer, args: [one] }),
+  'new Conv1d': () => ({
+    args: ['c', { inputs: 2, filters: 4, size: 3, ...conv1d, ...finishing, ...layerOptions }],
+  }),
+  'Conv1d#forward': () => ({
+    on: new fb.Conv1d('c', { inputs: 2, filters: 4, size: 3 }),
+    args: [fb.input('sequences', ['batch', 2, 4])],
+  }),
+  'new Conv2d': () => ({
+    args: ['c', { inputs: 2, filters: 4, size: [3, 3], ...conv2d, ...finishing, ...layerOptions }],
+  }),
+  'Conv2d#forward': () => ({
+    on: new fb.Conv2d('c', { inputs: 2, filters: 4, size: 3 }),
+    args: [fb.input('images', ['batch', 2, 4, 4])],
+  }),
+  'new Embedding': () => ({ args: ['e', { inputs: 3, units: 2, ...layerOptions }] }),
+  'Embedding#forward': () => ({
+    on: new fb.Embedding('e', { inputs: 3, units: 2 }),
+    args: [fb.input('tokens', ['batch'], { dtype: 'int32' })],
+  }),
+  'new LayerNorm': () => ({ args: ['n', { features: 2, ...normOptions }] }),
+  'LayerNorm#forward': () => ({ on: new fb.LayerNorm('n', { features: 2 }), args: [one] }),
+  'new RMSNorm': () => ({ args: ['n', { features: 2, ...normOptions }] }),
+  'RMSNorm#forward': () => ({ on: new fb.RMSNorm('n', { features: 2 }), args: [one] }),
+  'new BatchNorm': () => ({ args: ['n', { features: 2, momentum: 0.5, ...normOptions }] }),
+  'BatchNorm#forward': () => ({ on: new fb.BatchNorm('n', { features: 2 }), args: [one] }),
+  'new GroupNorm': () => ({ args: ['n', { features: 2, groups: 2, ...normOptions }] }),
+  'GroupNorm#forward': () => ({
+    on: new fb.GroupNorm('n', { features: 2, groups: 1 }),
+    args: [one],
+  }),
   'new LSTM': () => ({ args: ['l', { inputs: 2, units: 3, ...layerOptions }] }),
   'LSTM#step': () => ({ on: lstm, args: [one, { hidden: one, cell: one }] }),
   'LSTM#forward': () => ({ on: lstm, args: [steps, { hidden: one, cell: one }] }),
@@ -355,12 +390,20 @@ const table: Readonly<Record<string, () => Call>> = {
   'initializers.truncatedNormal': () => ({ args: [1] }),
   'initializers.glorot': () => ({ args: [] }),
   'initializers.he': () => ({ args: [] }),
+  'initializers.lecunNormal': () => ({ args: [] }),
+  'initializers.lecunUniform': () => ({ args: [] }),
+  'initializers.kaimingUniform': () => ({ args: [1] }),
+  'initializers.orthogonal': () => ({ args: [1] }),
   'initializers.zeros()': () => drawn,
   'initializers.constant()': () => drawn,
   'initializers.normal()': () => drawn,
   'initializers.truncatedNormal()': () => drawn,
   'initializers.glorot()': () => drawn,
   'initializers.he()': () => drawn,
+  'initializers.orthogonal()': () => drawn,
+  'initializers.kaimingUniform()': () => drawn,
+  'initializers.lecunUniform()': () => drawn,
+  'initializers.lecunNormal()': () => drawn,
   adam: () => ({ args: [loss, [w, b], { rate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }] }),
   sgd: () => ({ args: [fb.backward(loss), [w, b], { rate: 0.1, momentum: 0.9 }] }),
 
@@ -445,6 +488,10 @@ const given: Readonly<Record<string, Function_>> = {
   'initializers.normal()': fb.initializers.normal(1) as unknown as Function_,
   'initializers.truncatedNormal()': fb.initializers.truncatedNormal(1) as unknown as Function_,
   'initializers.glorot()': fb.initializers.glorot() as unknown as Function_,
+  'initializers.lecunNormal()': fb.initializers.lecunNormal() as unknown as Function_,
+  'initializers.lecunUniform()': fb.initializers.lecunUniform() as unknown as Function_,
+  'initializers.kaimingUniform()': fb.initializers.kaimingUniform() as unknown as Function_,
+  'initializers.orthogonal()': fb.initializers.orthogonal() as unknown as Function_,
   'initializers.he()': fb.initializers.he() as unknown as Function_,
 };
 

@@ -15,9 +15,9 @@ const contract = {
   differentiate: 'WaitList backward BackwardPass checkGradients defineOp',
   run: 'evaluate compile',
   train: 'fit predict sgd adam mse softmaxCrossEntropy binaryCrossEntropyWithLogits initializers',
-  modules:
-    'Module Scope scope training inference sideUpdate sideUpdates Sequential restore copy assign',
-  layers: 'Dense FeedForward LSTM VariationalAutoencoder',
+  modules: `Module Scope scope training inference sideUpdate sideUpdates Sequential restore copy assign`,
+  layers: `Dense FeedForward LSTM VariationalAutoencoder
+    Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm`,
   files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
   see: 'dot nativeInfo setThreads getThreads configure',
   errors:
@@ -31,10 +31,12 @@ const added = `none notDifferentiable Part result
   Node Leaf Input Variable Constant Gradients Program loadMetadata
   loadCsv parseCsv`;
 /** Functions that apply ops of other names. */
-const composed = 'sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d';
+const composed = `sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d
+  attention dropout`;
 /** Ops that only these functions and gradient rules apply. */
 const inner = `maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
-  convolution convolutionInputGradient convolutionWeightGradient`;
+  convolution convolutionInputGradient convolutionWeightGradient normalization
+  maskedSoftmax positions`;
 const words = (text: string) => text.trim().split(/\s+/);
 
 describe('import * as fb from forebay', () => {
@@ -72,7 +74,10 @@ describe('import * as fb from forebay', () => {
       [fb.backward(loss), 'of'],
       [new fb.BackwardPass(fb.WaitList.of(loss)), 'send ready missing gradient step run'],
       [fb.compile({ outputs: { w } }), 'run runAsync stats runs profile dispose'],
-      [fb.initializers, 'zeros constant normal truncatedNormal glorot he'],
+      [
+        fb.initializers,
+        'zeros constant normal truncatedNormal glorot he lecunNormal lecunUniform kaimingUniform orthogonal',
+      ],
       [new fb.FeedForward('f', { inputs: 1, units: 1 }), 'apply parameters'],
       [new fb.LSTM('l', { inputs: 1, units: 1 }), 'step unroll parameters'],
       [
