@@ -139,9 +139,39 @@ export {
   type VariationalAutoencoderOptions,
 } from './nn/vae.js';
 export * from './ops/index.js';
-export { type AdamOptions, adam } from './optim/adam.js';
-export type { Rate } from './optim/gradients.js';
+export {
+  type AverageOptions,
+  accumulate,
+  averageWeights,
+} from './optim/accumulate.js';
+export { type AdamOptions, type AdamWOptions, adam, adamW } from './optim/adam.js';
+export {
+  type Chooses,
+  chain,
+  clipGlobalNorm,
+  clipValue,
+  type DecayOptions,
+  decayWeights,
+  scaleByRate,
+} from './optim/chain.js';
+export { type Groups, groups } from './optim/groups.js';
+export { type LionOptions, lion } from './optim/lion.js';
+export { type ScaleByAdamOptions, scaleByAdam } from './optim/moments.js';
+export { averages, type OptimizeOptions, optimize, rates } from './optim/optimize.js';
+export type { Rate } from './optim/rate.js';
+export { type AdagradOptions, adagrad, type RmsPropOptions, rmsProp } from './optim/rms-prop.js';
+export type { Rule } from './optim/rule.js';
+export {
+  type CosineOptions,
+  type ExponentialOptions,
+  type LinearOptions,
+  type OneCycleOptions,
+  type PiecewiseOptions,
+  type Schedule,
+  schedules,
+} from './optim/schedules.js';
 export { type SgdOptions, sgd } from './optim/sgd.js';
+export type { Trainables } from './optim/trainables.js';
 export type { DType, TypedArray } from './tensor/dtype.js';
 export type { Booleans, Nested, NestedData, NumberArray } from './tensor/nested.js';
 export type { JsonTensor, PlainTensor } from './tensor/plain.js';
