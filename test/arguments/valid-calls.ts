@@ -245,6 +245,12 @@ const table: Readonly<Record<string, () => Call>> = {
   'Scope#claim': () => ({ on: fb.scope('net'), args: [{}] }),
   'Scope#owners': () => ({ on: fb.scope('net'), args: [] }),
   'new Module': () => ({ args: ['net'] }),
+  restore: () => ({
+    args: ['saved.safetensors', { w }, { map: { w: 'w' }, strict: true }],
+  }),
+  copy: () => ({ args: [{ w }, [w], { map: (path: string) => path, strict: false }] }),
+  assign: () => ({ args: [{ w }, { w: fb.tensor(data) }, { map: { w: 'w' }, strict: true }] }),
+  'assign, from a module': () => ({ args: [layer, layer, {}] }),
   'new Sequential': () => ({ args: ['s', [layer, fb.relu]] }),
   'Sequential#forward': () => ({ on: new fb.Sequential('s', [layer, fb.relu]), args: [one] }),
   'Module#scope': () => ({ on: modules.make(), args: ['key'] }),

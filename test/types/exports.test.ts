@@ -17,7 +17,8 @@ const contract = {
   train: 'fit predict sgd adam mse softmaxCrossEntropy binaryCrossEntropyWithLogits initializers',
   optimizers: `adamW rmsProp adagrad lion optimize chain clipGlobalNorm scaleByAdam decayWeights scaleByRate
     groups accumulate averageWeights averages schedules rates`,
-  modules: 'Module Scope scope training inference sideUpdate sideUpdates Sequential',
+  modules:
+    'Module Scope scope training inference sideUpdate sideUpdates Sequential restore copy assign',
   layers: `Dense FeedForward LSTM VariationalAutoencoder
     Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm`,
   files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
