@@ -17,7 +17,8 @@ const contract = {
   train: 'fit predict sgd adam mse softmaxCrossEntropy binaryCrossEntropyWithLogits initializers',
   modules: 'Module Scope scope training inference sideUpdate sideUpdates Sequential',
   layers: `Dense FeedForward LSTM VariationalAutoencoder
-    Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm`,
+    Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm
+    Recurrent SimpleRNN GRU Dropout`,
   files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
   see: 'dot nativeInfo setThreads getThreads configure',
   errors:

@@ -30,6 +30,7 @@ import ops_networks
 import ops_routines
 import ops_structure
 import optimizers
+import recurrent
 import vae
 from record import write
 
@@ -40,6 +41,7 @@ FILES = {
     "ops-convolution": ops_convolution,
     "ops-networks": ops_networks,
     "layers": layers,
+    "recurrent": recurrent,
     "lstm": lstm,
     "vae": vae,
     "losses": losses,
