@@ -14,6 +14,7 @@ export { defineOp } from './declare.js';
 export { type DropoutOptions, dropout } from './dropout.js';
 export * from './extrema.js';
 export { gather, scatterAdd, takeAlongAxis } from './indexing.js';
+export * from './logic.js';
 export * from './matmul.js';
 export * from './mean.js';
 

@@ -40,6 +40,7 @@ interface OpCase {
 
 const files = [
   'ops-elementwise',
+  'ops-kernels',
   'ops-structure',
   'ops-routines',
   'ops-convolution',

@@ -26,6 +26,7 @@ import losses
 import lstm
 import ops_convolution
 import ops_elementwise
+import ops_kernels
 import ops_networks
 import ops_routines
 import ops_structure
@@ -36,6 +37,7 @@ from record import write
 
 FILES = {
     "ops-elementwise": ops_elementwise,
+    "ops-kernels": ops_kernels,
     "ops-structure": ops_structure,
     "ops-routines": ops_routines,
     "ops-convolution": ops_convolution,
