@@ -148,6 +148,31 @@ const conv2d = {
 };
 const conv1d = { stride: 2, padding: [1, 0], dilation: 1, groups: 2 };
 
+const decays = ({ shape }: fb.Variable) => shape.length > 1;
+const momentum = { momentum: 0.9, clipGlobalNorm: 1 };
+const sgdOptions = { rate: 0.1, nesterov: true, weightDecay: 0.1, decays, ...momentum };
+const adamOptions = {
+  rate: (step: fb.Node) => fb.div(0.1, fb.add(step, 1)),
+  beta1: 0.9,
+  beta2: 0.99,
+  epsilon: 1e-8,
+  amsgrad: true,
+  weightDecay: 0.1,
+  decays,
+  clipGlobalNorm: 1,
+};
+const rmsPropOptions = { rate: 0.1, decay: 0.9, epsilon: 1e-8, centered: true, ...momentum };
+const adagradOptions = { rate: 0.1, initial: 0.1, epsilon: 1e-8, clipGlobalNorm: 1 };
+const lionOptions = {
+  rate: 0.1,
+  beta1: 0.9,
+  beta2: 0.99,
+  weightDecay: 0.1,
+  decays,
+  clipGlobalNorm: 1,
+};
+const averaged = fb.optimize(loss, w, fb.averageWeights(fb.adam(), { decay: 0.9 }));
+
 const table: Readonly<Record<string, () => Call>> = {
   // tensors
   tensor: () => ({ args: [data, { shape: [4], dtype: 'float64' }] }),
@@ -221,6 +246,12 @@ const table: Readonly<Record<string, () => Call>> = {
   'Scope#claim': () => ({ on: fb.scope('net'), args: [{}] }),
   'Scope#owners': () => ({ on: fb.scope('net'), args: [] }),
   'new Module': () => ({ args: ['net'] }),
+  restore: () => ({
+    args: ['saved.safetensors', { w }, { map: { w: 'w' }, strict: true }],
+  }),
+  copy: () => ({ args: [{ w }, [w], { map: (path: string) => path, strict: false }] }),
+  assign: () => ({ args: [{ w }, { w: fb.tensor(data) }, { map: { w: 'w' }, strict: true }] }),
+  'assign, from a module': () => ({ args: [layer, layer, {}] }),
   'new Sequential': () => ({ args: ['s', [layer, fb.relu]] }),
   'Sequential#forward': () => ({ on: new fb.Sequential('s', [layer, fb.relu]), args: [one] }),
   'Module#scope': () => ({ on: modules.make(), args: ['key'] }),
@@ -416,8 +447,45 @@ const table: Readonly<Record<string, () => Call>> = {
   'initializers.kaimingUniform()': () => drawn,
   'initializers.lecunUniform()': () => drawn,
   'initializers.lecunNormal()': () => drawn,
-  adam: () => ({ args: [loss, [w, b], { rate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }] }),
-  sgd: () => ({ args: [fb.backward(loss), [w, b], { rate: 0.1, momentum: 0.9 }] }),
+
+  // optimizers
+  adam: () => ({ args: [loss, [w, b], adamOptions] }),
+  'adam, of options': () => ({ args: [adamOptions] }),
+  adamW: () => ({ args: [loss, [w, [b]], adamOptions] }),
+  'adamW, of options': () => ({ args: [adamOptions] }),
+  sgd: () => ({ args: [fb.backward(loss), [w, b], sgdOptions] }),
+  'sgd, of options': () => ({ args: [sgdOptions] }),
+  rmsProp: () => ({ args: [loss, w, rmsPropOptions] }),
+  'rmsProp, of options': () => ({ args: [rmsPropOptions] }),
+  adagrad: () => ({ args: [loss, w, adagradOptions] }),
+  'adagrad, of options': () => ({ args: [adagradOptions] }),
+  lion: () => ({ args: [loss, w, lionOptions] }),
+  'lion, of options': () => ({ args: [lionOptions] }),
+  optimize: () => ({ args: [loss, [w, b], fb.adam(), { name: 'trunk' }] }),
+  chain: () => ({ args: [fb.clipGlobalNorm(1), fb.scaleByRate(0.1)] }),
+  clipGlobalNorm: () => ({ args: [1] }),
+  clipValue: () => ({ args: [1] }),
+  scaleByAdam: () => ({ args: [{ beta1: 0.9, beta2: 0.99, epsilon: 1e-8, amsgrad: true }] }),
+  scaleByRate: () => ({ args: [0.1] }),
+  'scaleByRate, of a schedule': () => ({
+    args: [fb.schedules.linear({ from: 1, to: 0, total: 9 })],
+  }),
+  decayWeights: () => ({ args: [0.1, { decays }] }),
+  groups: () => ({ args: [[[decays, fb.adam()], fb.adam()]] }),
+  accumulate: () => ({ args: [4, fb.adam()] }),
+  averageWeights: () => ({ args: [fb.adam(), { decay: 0.9 }] }),
+  averages: () => ({ args: [averaged] }),
+  rates: () => ({ args: [averaged] }),
+  'schedules.cosine': () => ({ args: [{ peak: 1, warmup: 2, total: 9, end: 0.1 }] }),
+  'schedules.linear': () => ({ args: [{ from: 1, to: 0, total: 9 }] }),
+  'schedules.exponential': () => ({ args: [{ rate: 1, decay: 0.5, every: 2 }] }),
+  'schedules.piecewise': () => ({ args: [{ boundaries: [2, 4], rates: [3, 2, 1] }] }),
+  'schedules.oneCycle': () => ({ args: [{ peak: 1, total: 10 }] }),
+  'schedules.cosine()': () => ({ args: [counter] }),
+  'schedules.linear()': () => ({ args: [counter] }),
+  'schedules.exponential()': () => ({ args: [counter] }),
+  'schedules.piecewise()': () => ({ args: [counter] }),
+  'schedules.oneCycle()': () => ({ args: [counter] }),
 
   // training
   fit: () => ({
@@ -505,6 +573,11 @@ const given: Readonly<Record<string, Function_>> = {
   'initializers.kaimingUniform()': fb.initializers.kaimingUniform() as unknown as Function_,
   'initializers.orthogonal()': fb.initializers.orthogonal() as unknown as Function_,
   'initializers.he()': fb.initializers.he() as unknown as Function_,
+  'schedules.cosine()': fb.schedules.cosine({ peak: 1, total: 9 }) as Function_,
+  'schedules.linear()': fb.schedules.linear({ from: 1, to: 0, total: 9 }) as Function_,
+  'schedules.exponential()': fb.schedules.exponential({ rate: 1, decay: 0.5 }) as Function_,
+  'schedules.piecewise()': fb.schedules.piecewise({ boundaries: [2], rates: [2, 1] }) as Function_,
+  'schedules.oneCycle()': fb.schedules.oneCycle({ peak: 1, total: 10 }) as Function_,
 };
 
 /**

@@ -38,8 +38,9 @@ function hello(request: { readonly threads: number }): Hello {
 /** Returns the updates of the optimizer of a workload. Their rate is a variable, so that it can be changed later. */
 function updatesOf(spec: ModelSpec, graph: Graph, rate: fb.Variable): fb.Updates {
   if (spec.kind === 'predict') return [];
-  const optimizer = { sgd: fb.sgd, adam: fb.adam }[spec.optimizer];
-  return optimizer(graph.output, graph.parameters, { rate });
+  const { output, parameters } = graph;
+  if (spec.optimizer === 'sgd') return fb.sgd(output, parameters, { rate });
+  return fb.adam(output, parameters, { rate });
 }
 
 function load(request: {
