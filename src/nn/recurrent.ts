@@ -42,7 +42,9 @@ export interface RecurrentOptions extends OptionsOf<typeof recurrentOptions> {}
 
 /** The options on which the form of the states of a recurrent layer depends. */
 export interface Stacked<L extends number, B extends boolean> {
+  /** The number of layers; 1 by default. */
   readonly layers?: L | undefined;
+  /** Whether each layer has a second direction; false by default. */
   readonly bidirectional?: B | undefined;
 }
 

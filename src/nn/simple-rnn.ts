@@ -16,9 +16,11 @@ import {
 /** Options of `new SimpleRNN`. */
 export interface SimpleRNNOptions extends RecurrentOptions {}
 
-/** The parameters of a simple recurrent layer: a weight [inputs + units, units] and a bias [units]. */
+/** The parameters of a simple recurrent layer. */
 export interface SimpleRNNGates {
+  /** The weight W, of shape [inputs + units, units]. */
   readonly weight: Variable;
+  /** The bias b, of shape [units]. */
   readonly bias: Variable;
 }
 
