@@ -20,7 +20,8 @@ const contract = {
   modules:
     'Module Scope scope training inference sideUpdate sideUpdates Sequential restore copy assign',
   layers: `Dense FeedForward LSTM VariationalAutoencoder
-    Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm`,
+    Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm
+    Recurrent SimpleRNN GRU Dropout`,
   files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
   see: 'dot nativeInfo setThreads getThreads configure',
   errors:

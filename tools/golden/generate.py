@@ -32,6 +32,7 @@ import ops_networks
 import ops_routines
 import ops_structure
 import optimizers
+import recurrent
 import vae
 from record import write
 
@@ -44,6 +45,7 @@ FILES = {
     "ops-networks": ops_networks,
     "ops-data": ops_data,
     "layers": layers,
+    "recurrent": recurrent,
     "lstm": lstm,
     "vae": vae,
     "losses": losses,
