@@ -6,6 +6,7 @@ export { type BackwardOptions, backward } from './autodiff/backward.js';
 export { type CheckOptions, checkGradients } from './autodiff/check.js';
 export { Gradients } from './autodiff/gradients.js';
 export { BackwardPass } from './autodiff/pass.js';
+export { type Assigned, assign } from './compile/assign.js';
 export type { Variables } from './compile/constants.js';
 export type { Stats } from './compile/encoded.js';
 export type { ProfileRow } from './compile/profile.js';
@@ -95,11 +96,13 @@ export { type CsvColumn, type CsvColumns, type CsvOptions, loadCsv, parseCsv } f
 export type { Metadata } from './io/header.js';
 export { type LoadNpyOptions, loadNpy, saveNpy } from './io/npy.js';
 export { loadNpz, type SaveNpzOptions, saveNpz } from './io/npz.js';
+export { restore } from './io/restore.js';
 export { load, loadMetadata, type SaveOptions, save } from './io/safetensors.js';
 export type { DTypes, LoadOptions, Skipped } from './io/selection.js';
 export type { FilePath, FileSource, FileUrl } from './io/sources.js';
-export type { Restored, Saved } from './io/values.js';
+export type { Saved } from './io/values.js';
 export * from './losses/index.js';
+export { copy } from './modules/copy.js';
 export {
   type ArgumentsOf,
   type Match,
@@ -107,8 +110,10 @@ export {
   type OwnParameterOptions,
   type ResultOf,
 } from './modules/module.js';
+export type { Restored } from './modules/named.js';
 export { Scope, type ScopeOptions, scope } from './modules/scope.js';
 export { Sequential, type SequentialLayer } from './modules/sequential.js';
+export type { LeftOut, NameMap, TransferOptions } from './modules/transfer.js';
 export { type ConfigureOptions, configure } from './native/configure.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';
@@ -116,7 +121,9 @@ export type { Activation } from './nn/activations.js';
 export { BatchNorm, type BatchNormOptions } from './nn/batch-norm.js';
 export { Conv1d, type Conv1dOptions, Conv2d, type Conv2dOptions } from './nn/convolution.js';
 export { Dense, type DenseOptions, FeedForward, type FeedForwardOptions } from './nn/dense.js';
+export { Dropout, type DropoutLayerOptions } from './nn/dropout.js';
 export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
+export { GRU, type GRUGates, type GRUOptions } from './nn/gru.js';
 export { initializers } from './nn/initializers.js';
 export type { LayerOptions } from './nn/layer.js';
 export { LSTM, type LSTMGates, type LSTMOptions, type LSTMState } from './nn/lstm.js';
@@ -128,6 +135,16 @@ export {
   RMSNorm,
   type RMSNormOptions,
 } from './nn/normalization.js';
+export {
+  type Directions,
+  type HiddenState,
+  type LayerStatesOf,
+  Recurrent,
+  type RecurrentOptions,
+  type Stacked,
+  type StatesOf,
+} from './nn/recurrent.js';
+export { SimpleRNN, type SimpleRNNGates, type SimpleRNNOptions } from './nn/simple-rnn.js';
 export {
   type LossOptions,
   VariationalAutoencoder,

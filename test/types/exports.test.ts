@@ -19,9 +19,11 @@ const contract = {
     cosineSimilarity`,
   optimizers: `adamW rmsProp adagrad lion optimize chain clipGlobalNorm scaleByAdam decayWeights scaleByRate
     groups accumulate averageWeights averages schedules rates`,
-  modules: 'Module Scope scope training inference sideUpdate sideUpdates Sequential',
+  modules:
+    'Module Scope scope training inference sideUpdate sideUpdates Sequential restore copy assign',
   layers: `Dense FeedForward LSTM VariationalAutoencoder
-    Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm`,
+    Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm
+    Recurrent SimpleRNN GRU Dropout`,
   files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
   see: 'dot nativeInfo setThreads getThreads configure',
   errors:
@@ -35,8 +37,9 @@ const added = `none notDifferentiable Part result
   Node Leaf Input Variable Constant Gradients Program loadMetadata clipValue
   loadCsv parseCsv`;
 /** Functions that apply ops of other names. */
-const composed = `log2 reciprocal sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d
-  attention dropout`;
+const composed = `log2 reciprocal
+  sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d
+  einsum convTranspose1d convTranspose2d attention dropout pad roll tile split squeeze expandDims tril triu upsample2d fromHWC`;
 /** Ops that only these functions and gradient rules apply. */
 const inner = `takeLabels negativeLogLikelihood maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
   convolution convolutionInputGradient convolutionWeightGradient normalization
