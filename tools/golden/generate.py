@@ -31,6 +31,7 @@ import ops_networks
 import ops_routines
 import ops_structure
 import optimizers
+import schedules
 import vae
 from record import write
 
@@ -46,6 +47,7 @@ FILES = {
     "vae": vae,
     "losses": losses,
     "optimizers": optimizers,
+    "schedules": schedules,
 }
 
 
