@@ -121,7 +121,9 @@ export type { Activation } from './nn/activations.js';
 export { BatchNorm, type BatchNormOptions } from './nn/batch-norm.js';
 export { Conv1d, type Conv1dOptions, Conv2d, type Conv2dOptions } from './nn/convolution.js';
 export { Dense, type DenseOptions, FeedForward, type FeedForwardOptions } from './nn/dense.js';
+export { Dropout, type DropoutLayerOptions } from './nn/dropout.js';
 export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
+export { GRU, type GRUGates, type GRUOptions } from './nn/gru.js';
 export { initializers } from './nn/initializers.js';
 export type { LayerOptions } from './nn/layer.js';
 export { binaryCrossEntropyWithLogits, mse, softmaxCrossEntropy } from './nn/losses.js';
@@ -134,6 +136,16 @@ export {
   RMSNorm,
   type RMSNormOptions,
 } from './nn/normalization.js';
+export {
+  type Directions,
+  type HiddenState,
+  type LayerStatesOf,
+  Recurrent,
+  type RecurrentOptions,
+  type Stacked,
+  type StatesOf,
+} from './nn/recurrent.js';
+export { SimpleRNN, type SimpleRNNGates, type SimpleRNNOptions } from './nn/simple-rnn.js';
 export {
   type LossOptions,
   VariationalAutoencoder,
