@@ -113,6 +113,7 @@ export {
 export type { Restored } from './modules/named.js';
 export { Scope, type ScopeOptions, scope } from './modules/scope.js';
 export { Sequential, type SequentialLayer } from './modules/sequential.js';
+export { summary } from './modules/summary.js';
 export type { LeftOut, NameMap, TransferOptions } from './modules/transfer.js';
 export { type ConfigureOptions, configure } from './native/configure.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
