@@ -90,6 +90,7 @@ export { result } from './graph/result.js';
 export type { BoundResults, Result, Results } from './graph/results.js';
 export { setSeed } from './graph/seed.js';
 export { sideUpdate, sideUpdates } from './graph/side-updates.js';
+export { type Replacements, substitute } from './graph/substitute.js';
 export { type Edge, WaitList } from './graph/waitlist.js';
 export type { Window } from './graph/window.js';
 export { type CsvColumn, type CsvColumns, type CsvOptions, loadCsv, parseCsv } from './io/csv.js';

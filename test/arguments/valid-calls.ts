@@ -282,6 +282,7 @@ const table: Readonly<Record<string, () => Call>> = {
   'Scope#claim': () => ({ on: fb.scope('net'), args: [{}] }),
   'Scope#owners': () => ({ on: fb.scope('net'), args: [] }),
   'new Module': () => ({ args: ['net'] }),
+  substitute: () => ({ args: [{ loss }, new Map([[w, fb.mul(w, 2)]])] }),
   restore: () => ({
     args: ['saved.safetensors', { w }, { map: { w: 'w' }, strict: true }],
   }),
