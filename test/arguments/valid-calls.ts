@@ -210,6 +210,21 @@ const table: Readonly<Record<string, () => Call>> = {
     args: [fb.input('sequences', ['batch', 2, 4]), fb.input('filters', [4, 1, 3]), conv1d],
   }),
 
+  convTranspose2d: () => ({
+    args: [
+      fb.input('images', ['batch', 4, 3, 3]),
+      fb.input('filters', [4, 1, 3, 3]),
+      { ...conv2d, outputPadding: [0, 0] },
+    ],
+  }),
+  convTranspose1d: () => ({
+    args: [
+      fb.input('sequences', ['batch', 4, 3]),
+      fb.input('filters', [4, 1, 3]),
+      { ...conv1d, outputPadding: 1 },
+    ],
+  }),
+  einsum: () => ({ args: ['ij,jk->ik', one, one] }),
   pad: () => ({
     args: [
       one,
