@@ -5,14 +5,9 @@ import { BenchError } from '../errors.js';
 import { type Entry, type TensorSource, Tensors, writeTensors } from '../exchange.js';
 import { blasFiles, resetPeak, statusBytes, timeCalls } from '../peers/process.js';
 import { type Hello, type Loaded, type Memory, type ProgramStats, serve } from '../protocol.js';
+import { tensorsOf } from '../tensors.js';
 import { type Values, valuesOf } from '../values.js';
-import {
-  type CompileSpec,
-  type ModelSpec,
-  type Spec,
-  type TrainingRequest,
-  tensorsOf,
-} from '../workloads.js';
+import type { CompileSpec, ModelSpec, Spec, TrainingRequest } from '../workloads.js';
 import { blasGrowth } from './blas.js';
 import { copyRate } from './copy.js';
 import { buildGraph, type Graph } from './graph.js';
