@@ -217,10 +217,21 @@ const table: Readonly<Record<string, () => Call>> = {
     args: [fb.input('sequences', ['batch', 2, 4]), fb.input('filters', [4, 1, 3]), conv1d],
   }),
 
-  norm: () => ({ args: [fb.input('vectors', [2, 3]), { p: 3, axes: [1], keepDims: true }] }),
-  clamp: () => ({ args: [fb.input('clamped', [2]), { min: 0, max: 1 }] }),
-  log2: () => ({ args: [fb.input('positive', [2])] }),
-  reciprocal: () => ({ args: [fb.input('positive', [2])] }),
+  convTranspose2d: () => ({
+    args: [
+      fb.input('images', ['batch', 4, 3, 3]),
+      fb.input('filters', [4, 1, 3, 3]),
+      { ...conv2d, outputPadding: [0, 0] },
+    ],
+  }),
+  convTranspose1d: () => ({
+    args: [
+      fb.input('sequences', ['batch', 4, 3]),
+      fb.input('filters', [4, 1, 3]),
+      { ...conv1d, outputPadding: 1 },
+    ],
+  }),
+  einsum: () => ({ args: ['ij,jk->ik', one, one] }),
   pad: () => ({
     args: [
       one,
@@ -278,6 +289,8 @@ const table: Readonly<Record<string, () => Call>> = {
   'Scope#claim': () => ({ on: fb.scope('net'), args: [{}] }),
   'Scope#owners': () => ({ on: fb.scope('net'), args: [] }),
   'new Module': () => ({ args: ['net'] }),
+  summary: () => ({ args: [layer] }),
+  substitute: () => ({ args: [{ loss }, new Map([[w, fb.mul(w, 2)]])] }),
   restore: () => ({
     args: ['saved.safetensors', { w }, { map: { w: 'w' }, strict: true }],
   }),
@@ -456,7 +469,11 @@ const table: Readonly<Record<string, () => Call>> = {
   'VariationalAutoencoder#decodeLogits': () => ({ on: vae, args: [one] }),
   'VariationalAutoencoder#loss': () => ({ on: vae, args: [one, { noise: one }] }),
   'VariationalAutoencoder#terms': () => ({ on: vae, args: [one, { noise: one }] }),
-  // losses
+  // ops and losses
+  norm: () => ({ args: [fb.input('vectors', [2, 3]), { p: 3, axes: [1], keepDims: true }] }),
+  clamp: () => ({ args: [fb.input('clamped', [2]), { min: 0, max: 1 }] }),
+  log2: () => ({ args: [fb.input('positive', [2])] }),
+  reciprocal: () => ({ args: [fb.input('positive', [2])] }),
   mse: () => ({ args: [y, y, { reduction: 'sum' }] }),
   mae: () => ({ args: [y, y, { reduction: 'sum' }] }),
   huber: () => ({ args: [y, y, { delta: 2, reduction: 'none' }] }),
