@@ -24,6 +24,7 @@ sys.dont_write_bytecode = True
 import layers
 import losses
 import lstm
+import ops_compositions
 import ops_convolution
 import ops_data
 import ops_elementwise
@@ -43,6 +44,7 @@ FILES = {
     "ops-structure": ops_structure,
     "ops-routines": ops_routines,
     "ops-convolution": ops_convolution,
+    "ops-compositions": ops_compositions,
     "ops-networks": ops_networks,
     "ops-data": ops_data,
     "layers": layers,
