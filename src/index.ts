@@ -128,6 +128,12 @@ export type { LayerOptions } from './nn/layer.js';
 export { binaryCrossEntropyWithLogits, mse, softmaxCrossEntropy } from './nn/losses.js';
 export { LSTM, type LSTMGates, type LSTMOptions, type LSTMState } from './nn/lstm.js';
 export {
+  type AttendingOptions,
+  type AttentionOperands,
+  MultiHeadAttention,
+  type MultiHeadAttentionOptions,
+} from './nn/multi-head-attention.js';
+export {
   GroupNorm,
   type GroupNormOptions,
   LayerNorm,
@@ -145,6 +151,7 @@ export {
   type StatesOf,
 } from './nn/recurrent.js';
 export { SimpleRNN, type SimpleRNNGates, type SimpleRNNOptions } from './nn/simple-rnn.js';
+export { TransformerEncoderLayer, type TransformerEncoderLayerOptions } from './nn/transformer.js';
 export {
   type LossOptions,
   VariationalAutoencoder,

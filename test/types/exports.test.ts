@@ -21,7 +21,7 @@ const contract = {
     'Module Scope scope training inference sideUpdate sideUpdates Sequential restore copy assign',
   layers: `Dense FeedForward LSTM VariationalAutoencoder
     Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm
-    Recurrent SimpleRNN GRU Dropout`,
+    Recurrent SimpleRNN GRU Dropout MultiHeadAttention TransformerEncoderLayer`,
   files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
   see: 'dot nativeInfo setThreads getThreads configure',
   errors:
