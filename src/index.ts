@@ -90,6 +90,7 @@ export { result } from './graph/result.js';
 export type { BoundResults, Result, Results } from './graph/results.js';
 export { setSeed } from './graph/seed.js';
 export { sideUpdate, sideUpdates } from './graph/side-updates.js';
+export { type Replacements, substitute } from './graph/substitute.js';
 export { type Edge, WaitList } from './graph/waitlist.js';
 export type { Window } from './graph/window.js';
 export { type CsvColumn, type CsvColumns, type CsvOptions, loadCsv, parseCsv } from './io/csv.js';
@@ -112,13 +113,21 @@ export {
 export type { Restored } from './modules/named.js';
 export { Scope, type ScopeOptions, scope } from './modules/scope.js';
 export { Sequential, type SequentialLayer } from './modules/sequential.js';
+export { summary } from './modules/summary.js';
 export type { LeftOut, NameMap, TransferOptions } from './modules/transfer.js';
 export { type ConfigureOptions, configure } from './native/configure.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';
 export type { Activation } from './nn/activations.js';
 export { BatchNorm, type BatchNormOptions } from './nn/batch-norm.js';
-export { Conv1d, type Conv1dOptions, Conv2d, type Conv2dOptions } from './nn/convolution.js';
+export {
+  Conv1d,
+  type Conv1dOptions,
+  Conv2d,
+  type Conv2dOptions,
+  ConvTranspose2d,
+  type ConvTranspose2dOptions,
+} from './nn/convolution.js';
 export { Dense, type DenseOptions, FeedForward, type FeedForwardOptions } from './nn/dense.js';
 export { Dropout, type DropoutLayerOptions } from './nn/dropout.js';
 export { Embedding, type EmbeddingOptions } from './nn/embedding.js';

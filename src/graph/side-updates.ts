@@ -64,10 +64,16 @@ export function sideUpdate(node: Node, state: Variable, next: (old: Node) => Nod
   return createNode(carryOp, [node], new Carried(state, next));
 }
 
+/** Returns the side update that a node carries; undefined if it carries none. */
+export function sideUpdateIn(node: Node): SideUpdate | undefined {
+  return node.op === carryOp ? (node.attributes as SideUpdate) : undefined;
+}
+
 /** The values that side updates give to their states, for a node that carries one: by the value before it. */
 const valuesOf = new WeakMap<Node, WeakMap<Node, Node>>();
 
-function nextValue(carrier: Node, old: Node): Node {
+/** Returns the value that the side update of a node gives to its state, whose value before it is `old`. */
+export function nextValue(carrier: Node, old: Node): Node {
   const values = entryIn(valuesOf, carrier, () => new WeakMap<Node, Node>());
   const known = values.get(old);
   if (known !== undefined) return known;

@@ -210,6 +210,42 @@ const table: Readonly<Record<string, () => Call>> = {
     args: [fb.input('sequences', ['batch', 2, 4]), fb.input('filters', [4, 1, 3]), conv1d],
   }),
 
+  convTranspose2d: () => ({
+    args: [
+      fb.input('images', ['batch', 4, 3, 3]),
+      fb.input('filters', [4, 1, 3, 3]),
+      { ...conv2d, outputPadding: [0, 0] },
+    ],
+  }),
+  convTranspose1d: () => ({
+    args: [
+      fb.input('sequences', ['batch', 4, 3]),
+      fb.input('filters', [4, 1, 3]),
+      { ...conv1d, outputPadding: 1 },
+    ],
+  }),
+  einsum: () => ({ args: ['ij,jk->ik', one, one] }),
+  pad: () => ({
+    args: [
+      one,
+      [
+        [1, 0],
+        [0, 1],
+      ],
+      { mode: 'constant', value: 1 },
+    ],
+  }),
+  roll: () => ({ args: [one, [1, 1], [0, 1]] }),
+  tile: () => ({ args: [one, [2, 1]] }),
+  split: () => ({ args: [one, [1, 1], 0] }),
+  squeeze: () => ({ args: [fb.reshape(one, [1, 4]), [0]] }),
+  expandDims: () => ({ args: [one, [0]] }),
+  tril: () => ({ args: [one, 1] }),
+  triu: () => ({ args: [one, 1] }),
+  upsample2d: () => ({
+    args: [fb.input('images', ['batch', 1, 4, 4]), { scale: [2, 2], mode: 'bilinear' }],
+  }),
+  fromHWC: () => ({ args: [fb.input('photos', [4, 4, 3])] }),
   dropout: () => ({ args: [one, { rate: 0.5, seed: 1 }] }),
   attention: () => ({ args: [one, one, one, { mask: one, causal: true, scale: 1 }] }),
 
@@ -246,6 +282,8 @@ const table: Readonly<Record<string, () => Call>> = {
   'Scope#claim': () => ({ on: fb.scope('net'), args: [{}] }),
   'Scope#owners': () => ({ on: fb.scope('net'), args: [] }),
   'new Module': () => ({ args: ['net'] }),
+  summary: () => ({ args: [layer] }),
+  substitute: () => ({ args: [{ loss }, new Map([[w, fb.mul(w, 2)]])] }),
   restore: () => ({
     args: ['saved.safetensors', { w }, { map: { w: 'w' }, strict: true }],
   }),
@@ -408,6 +446,24 @@ const table: Readonly<Record<string, () => Call>> = {
   }),
   'new Dropout': () => ({ args: ['d', { rate: 0.5, seed: 1 }] }),
   'Dropout#forward': () => ({ on: new fb.Dropout('d', { rate: 0.5 }), args: [one] }),
+  'new ConvTranspose2d': () => ({
+    args: [
+      'c',
+      {
+        inputs: 2,
+        filters: 4,
+        size: 3,
+        outputPadding: 0,
+        ...conv2d,
+        ...finishing,
+        ...layerOptions,
+      },
+    ],
+  }),
+  'ConvTranspose2d#forward': () => ({
+    on: new fb.ConvTranspose2d('c', { inputs: 2, filters: 4, size: 3 }),
+    args: [fb.input('images', ['batch', 2, 4, 4])],
+  }),
   'new Embedding': () => ({ args: ['e', { inputs: 3, units: 2, ...layerOptions }] }),
   'Embedding#forward': () => ({
     on: new fb.Embedding('e', { inputs: 3, units: 2 }),

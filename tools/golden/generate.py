@@ -26,6 +26,7 @@ import layers
 import losses
 import lstm
 import ops_convolution
+import ops_data
 import ops_elementwise
 import ops_kernels
 import ops_networks
@@ -44,6 +45,7 @@ FILES = {
     "ops-convolution": ops_convolution,
     "ops-networks": ops_networks,
     "attention": attention,
+    "ops-data": ops_data,
     "layers": layers,
     "recurrent": recurrent,
     "lstm": lstm,
