@@ -34,6 +34,7 @@ import ops_routines
 import ops_structure
 import optimizers
 import recurrent
+import schedules
 import vae
 from record import write
 
@@ -52,6 +53,7 @@ FILES = {
     "vae": vae,
     "losses": losses,
     "optimizers": optimizers,
+    "schedules": schedules,
 }
 
 
