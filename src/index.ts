@@ -102,6 +102,7 @@ export { load, loadMetadata, type SaveOptions, save } from './io/safetensors.js'
 export type { DTypes, LoadOptions, Skipped } from './io/selection.js';
 export type { FilePath, FileSource, FileUrl } from './io/sources.js';
 export type { Saved } from './io/values.js';
+export * from './losses/index.js';
 export { copy } from './modules/copy.js';
 export {
   type ArgumentsOf,
@@ -134,7 +135,6 @@ export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
 export { GRU, type GRUGates, type GRUOptions } from './nn/gru.js';
 export { initializers } from './nn/initializers.js';
 export type { LayerOptions } from './nn/layer.js';
-export { binaryCrossEntropyWithLogits, mse, softmaxCrossEntropy } from './nn/losses.js';
 export { LSTM, type LSTMGates, type LSTMOptions, type LSTMState } from './nn/lstm.js';
 export {
   type AttendingOptions,
