@@ -40,7 +40,7 @@ const composed = `sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d
 /** Ops that only these functions and gradient rules apply. */
 const inner = `maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
   convolution convolutionInputGradient convolutionWeightGradient normalization
-  maskedSoftmax positions`;
+  blockedAttention maskedSoftmax positions`;
 const words = (text: string) => text.trim().split(/\s+/);
 
 describe('import * as fb from forebay', () => {
