@@ -173,6 +173,20 @@ function isLong([q, ...others]: readonly [Node, Node, Node]): boolean {
  *   operand is not a Node, Tensor or number, or if an option is unknown or invalid
  */
 export function attention(q: Operand, k: Operand, v: Operand, options?: AttentionOptions): Node {
+  return attend(q, k, v, options);
+}
+
+/**
+ * Does the work of `attention`. `through` changes the weights of the values, [.., heads, queries, keys], which are then
+ * never computed in blocks.
+ */
+export function attend(
+  q: Operand,
+  k: Operand,
+  v: Operand,
+  options: AttentionOptions | undefined,
+  through?: (weights: Node) => Node,
+): Node {
   const { mask, causal = false, scale } = attentionOptions.read(options, '[attention]');
   const operands = lift('attention', [q, k, v]) as [Node, Node, Node];
   const [query, key, value] = operands;
@@ -183,6 +197,7 @@ export function attention(q: Operand, k: Operand, v: Operand, options?: Attentio
   const scoresShape = [...leadingOf(query, key), queries, keys];
   const given = mask === undefined ? undefined : maskOf(mask, scoresShape, query, fail);
   if (
+    through === undefined &&
     typeof factor === 'number' &&
     isLong(operands) &&
     (given === undefined || given.dtype === 'bool')
@@ -198,5 +213,6 @@ export function attention(q: Operand, k: Operand, v: Operand, options?: Attentio
     const later = rightOf(0, queries, keys, scores.shape.length);
     scores = where(later, -Infinity, scores);
   }
-  return matmul(weigh([scores], {}), value);
+  const weights = weigh([scores], {});
+  return matmul(through ? through(weights) : weights, value);
 }

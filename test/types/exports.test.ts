@@ -22,8 +22,8 @@ const contract = {
   modules:
     'Module Scope scope training inference sideUpdate sideUpdates Sequential restore copy assign substitute summary',
   layers: `Dense FeedForward LSTM VariationalAutoencoder
-    Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm
-    Recurrent SimpleRNN GRU Dropout`,
+    Conv1d Conv2d ConvTranspose2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm
+    Recurrent SimpleRNN GRU Dropout MultiHeadAttention TransformerEncoderLayer`,
   files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
   see: 'dot nativeInfo setThreads getThreads configure',
   errors:
