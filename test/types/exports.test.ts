@@ -43,7 +43,7 @@ const composed = `log2 reciprocal silu mish hardSigmoid hardSwish elu selu leaky
 /** Ops that only these functions and gradient rules apply. */
 const inner = `negativeExponential takeLabels negativeLogLikelihood maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
   convolution convolutionInputGradient convolutionWeightGradient normalization
-  maskedSoftmax positions`;
+  blockedAttention maskedSoftmax positions`;
 const words = (text: string) => text.trim().split(/\s+/);
 
 describe('import * as fb from forebay', () => {
