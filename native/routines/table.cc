@@ -7,7 +7,7 @@ namespace forebay {
 
 extern const RoutineRow gatherRow, takeAlongAxisRow, takeLabelsRow, scatterAddRow, scatterAddAlongAxisRow;
 extern const RoutineRow sortRow, argsortRow, topKRow;
-extern const RoutineRow cumsumRow, argminRow;
+extern const RoutineRow cumsumRow, cumprodRow, recurrenceRow, argminRow;
 extern const RoutineRow maxPoolRow, avgPoolRow, avgPoolGradientRow, maxPoolValuesRow, maxPoolGradientRow;
 extern const RoutineRow convPackRow, convPackGradientRow;
 extern const RoutineRow convRow, convInputGradientRow, convWeightGradientRow;
@@ -33,6 +33,8 @@ const RoutineRow* const routines[] = {
     &maxPoolValuesRow,
     &maxPoolGradientRow,
     &takeLabelsRow,
+    &cumprodRow,
+    &recurrenceRow,
 };
 const std::int64_t routineCount = std::size(routines);
 

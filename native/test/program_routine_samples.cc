@@ -145,11 +145,15 @@ void addLineRoutine(Generator& generator, Code& code, Space& space, const Routin
   RoutineSample sample(generator, space, row);
   const std::string name = row.name;
   const std::int64_t outer = someSize(generator) % 9, inner = someSize(generator);
-  const std::int64_t least = name == "argmin" ? 1 : 0, n = std::max(least, someSize(generator));
+  // A product of more elements is not finite.
+  const bool multiplies = name == "cumprod" || name == "recurrence";
+  const std::int64_t least = name == "argmin" ? 1 : 0, most = multiplies ? 17 : 70;
+  const std::int64_t n = std::min(most, std::max(least, someSize(generator)));
   const bool indices = name == "argsort" || name == "topK" || name == "argmin";
   const DType result = indices ? DType::int32 : type;
   const bool inPlace = row.inPlace == 0 && type == DType::float32 && between(generator, 0, 1) == 1;
   inPlace ? sample.inPlace(type, {outer, n, inner}) : sample.read(type, {outer, n, inner});
+  if (name == "recurrence") sample.read(type, {outer, n, inner});
   if (inPlace) {
     sample.writeSame(type);
   } else if (name == "argmin") {
@@ -281,7 +285,7 @@ void addRoutine(Generator& generator, Code& code, Space& space, const RoutineRow
     addConvRoutine(generator, code, space, row, type);
   } else if (name == "takeLabels") {
     addLabelRoutine(generator, code, space, row, type);
-  } else if (row.reads > 1) {
+  } else if (row.reads > 1 && name != "recurrence") {
     addIndexRoutine(generator, code, space, row, type, name.find("Along") != std::string::npos);
   } else {
     addLineRoutine(generator, code, space, row, type);

@@ -107,6 +107,29 @@ void cumsum(DType type, List& list, bool reverse) {
   });
 }
 
+void cumprod(DType type, List& list) {
+  PlainOperand &x = list[0], &out = list[1];
+  each(out, [&](std::int64_t o, std::int64_t j, std::int64_t i) {
+    double product = 1;
+    for (std::int64_t k = 0; k <= j; ++k) product *= x.at(o, k, i);
+    out.at(o, j, i) = rounded(type, product);
+  });
+}
+
+void recurrence(DType type, List& list, bool reverse) {
+  PlainOperand &b = list[0], &a = list[1], &out = list[2];
+  each(out, [&](std::int64_t o, std::int64_t j, std::int64_t i) {
+    const std::int64_t n = b.sizes[1];
+    double value = b.at(o, reverse ? n - 1 : 0, i);
+    if (reverse) {
+      for (std::int64_t k = n - 2; k >= j; --k) value = b.at(o, k, i) + a.at(o, k + 1, i) * value;
+    } else {
+      for (std::int64_t k = 1; k <= j; ++k) value = b.at(o, k, i) + a.at(o, k, i) * value;
+    }
+    out.at(o, j, i) = rounded(type, value);
+  });
+}
+
 void argmin(List& list) {
   PlainOperand &x = list[0], &out = list[1];
   for (std::int64_t o = 0; o < x.sizes[0]; ++o) {
@@ -232,6 +255,8 @@ void runRoutinePlainly(const RoutineRow& row, DType type, List& operands, const 
   if (name == "argsort") return order(operands, integers[0] == 1, true);
   if (name == "topK") return order(operands, true, true);
   if (name == "cumsum") return cumsum(type, operands, integers[0] == 1);
+  if (name == "cumprod") return cumprod(type, operands);
+  if (name == "recurrence") return recurrence(type, operands, integers[0] == 1);
   if (name == "argmin") return argmin(operands);
   if (name == "maxPool") return maxPool(operands, {integers});
   if (name == "maxPoolValues") return winners(type, operands, {integers}, false);

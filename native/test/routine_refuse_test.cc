@@ -144,6 +144,17 @@ TEST_CASE("a routine with wrong shapes or integers is refused") {
   CHECK(refusal(call(8, {i32, i32}, {x, {2, 3}}, {})) == "");
   refuses(call(8, {f32, i32}, {x, x}, {}), "the rank of out is 3, expected 2");
   refuses(call(8, {f32, i32}, {{2, 0, 3}, {2, 3}}, {}), "axis 1 of x has no elements");
+  // cumprod and recurrence
+  const double cumprod = idOfRoutine("cumprod"), recurrence = idOfRoutine("recurrence");
+  CHECK(refusal(call(cumprod, {f64, f64}, {x, x}, {})) == "");
+  refuses(call(cumprod, {i32, i32}, {x, x}, {}), "'cumprod' does not exist for int32");
+  refuses(call(cumprod, {f32, f64}, {x, x}, {}), "out is float64, expected float32");
+  refuses(call(cumprod, {f32, f32}, {x, {2, 4, 3}}, {}), "axis 1 of out has 4 elements");
+  CHECK(refusal(call(recurrence, {f32, f32, f32}, {x, x, x}, {1})) == "");
+  refuses(call(recurrence, {f32, f32, f32}, {x, x, x}, {2}), "reverse is 2, expected 0 or 1");
+  refuses(call(recurrence, {f32, f64, f32}, {x, x, x}, {0}), "a is float64, expected float32");
+  refuses(call(recurrence, {f32, f32, f32}, {x, {2, 5, 2}, x}, {0}), "axis 2 of a has 2 elements");
+  refuses(call(recurrence, {f32, f32, f32}, {x, x, {2, 5}}, {0}), "the rank of out is 2, expected 3");
 }
 
 TEST_CASE("a convolution with wrong shapes or integers is refused") {

@@ -118,6 +118,11 @@ TEST_CASE("large routines that are split among threads equal their references") 
   hold("argsort", {x}, order, {1});
   hold("topK", {x}, {i32, {3, 20, 90}}, {});
   hold("cumsum", {x}, x, {0});
+  // A product of more elements is not finite.
+  const Operand factors = {f32, {700, 17, 90}};
+  hold("cumprod", {factors}, factors, {});
+  hold("recurrence", {factors, factors}, factors, {0});
+  hold("recurrence", {factors, factors}, factors, {1});
   hold("argmin", {x}, {i32, {3, 90}}, {});
   for (const bool last : {false, true}) {
     CAPTURE(last);
@@ -188,6 +193,19 @@ TEST_CASE("sorts are stable, and NaN counts as the largest number") {
   CHECK(sorted({i32, {1, 5, 1}, {0, most, -1, least, 1}}, 0) == std::vector<double>{least, -1, 0, 1, most});
   CHECK(computed("cumsum", {{i32, {1, 3, 1}, {most, 1, -1}}}, {i32, {1, 3, 1}}, {0}) ==
         std::vector<double>{most, least, most});
+}
+
+TEST_CASE("running products pass zeros, and the adjoint of a recurrence is the reverse one") {
+  for (const double type : {f32, f64}) {
+    CAPTURE(type);
+    const Operand out = {type, {1, 4, 1}};
+    const Operand b = {type, {1, 4, 1}, {1, 2, 3, 4}}, a = {type, {1, 4, 1}, {notANumber, 2, 0, -1}};
+    CHECK(computed("cumprod", {{type, {1, 4, 1}, {3, -2, 0, 5}}}, out, {}) ==
+          std::vector<double>{3, -6, 0, 0});
+    // The first factor is not read.
+    CHECK(computed("recurrence", {b, a}, out, {0}) == std::vector<double>{1, 4, 3, 1});
+    CHECK(computed("recurrence", {b, a}, out, {1}) == std::vector<double>{5, 2, -1, 4});
+  }
 }
 
 TEST_CASE("maxPool takes the first of ties, and a NaN") {

@@ -168,4 +168,6 @@ export const expectedRoutines: readonly RoutineRow[] = [
   routine('maxPoolValues', 2, 11),
   routine('maxPoolGradient', 2, 11, floating),
   routine('takeLabels', 2, 1, all),
+  routine('cumprod', 1, 0, floating),
+  routine('recurrence', 2, 1, floating),
 ];

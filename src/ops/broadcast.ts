@@ -19,14 +19,14 @@ import { reshape } from './views.js';
 export type Axes = number | readonly number[];
 
 export const reduceOptions = declareOptions(
-  'sum, mean, max, min, all, any, argmax, argmin, logSumExp',
+  'sum, mean, max, min, prod, all, any, argmax, argmin, logSumExp',
   {
     /** If true, the reduced axes stay in the shape of the result, with length 1. The default is false. */
     keepDims: optional(flag, 'keepdim', 'keepdims'),
   },
 );
 
-/** Options of `sum`, `mean`, `max`, `min`, `all`, `any`, `argmax`, `argmin` and `logSumExp`. */
+/** Options of `sum`, `mean`, `max`, `min`, `prod`, `all`, `any`, `argmax`, `argmin` and `logSumExp`. */
 export interface ReduceOptions extends OptionsOf<typeof reduceOptions> {}
 
 /**

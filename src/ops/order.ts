@@ -1,18 +1,22 @@
-/** Ops that sort along an axis, and the running sum along an axis. */
+/** Ops that sort along an axis, and the running sum and the running product along an axis. */
 
 import { describeValue } from '../arguments/describe.js';
 import { flag } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
-import { ShapeError, ValueError } from '../errors.js';
-import type { Dim } from '../graph/dimension.js';
-import { input, lift } from '../graph/leaf.js';
+import { DTypeError, ShapeError, ValueError } from '../errors.js';
+import { type Dim, sameShape } from '../graph/dimension.js';
+import { constant, input, lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
 import { none, notDifferentiable, type Operand } from '../graph/op.js';
 import { result } from '../graph/result.js';
-import { resolveAxis } from '../tensor/shape.js';
+import { formatShape, resolveAxis } from '../tensor/shape.js';
+import { mul } from './arithmetic.js';
+import { broadcastTo } from './broadcast.js';
 import { type Apply, declare, declareSeveral } from './declare.js';
 import { addAlongAxis, aroundAxis, takeAlongAxis } from './indexing.js';
-import { indexDType, numberDType } from './rules.js';
+import { floatingDType, indexDType, numberDType } from './rules.js';
+import { slice } from './slice.js';
+import { concat } from './windows.js';
 
 interface SortAttributes {
   readonly axis: number;
@@ -239,6 +243,9 @@ interface RunningAttributes {
   readonly reverse: boolean;
 }
 
+const runningLabel = ({ axis, reverse }: RunningAttributes) =>
+  `${axis}${reverse ? ' from the end' : ''}`;
+
 const running: Apply<RunningAttributes> = declare<RunningAttributes>({
   name: 'cumsum',
   arity: 1,
@@ -255,7 +262,7 @@ const running: Apply<RunningAttributes> = declare<RunningAttributes>({
   gradient: ({ attributes: { axis, reverse }, gradient }) => [
     running([gradient], { axis, reverse: !reverse }),
   ],
-  label: ({ axis, reverse }) => `${axis}${reverse ? ' from the end' : ''}`,
+  label: runningLabel,
   samples: [
     { inputs: [{ shape: [2, 5] }], build: (x) => cumsum(x as Node, 1) },
     { inputs: [{ shape: [2, 4, 3] }], build: (x) => cumsum(x as Node, -2) },
@@ -280,4 +287,122 @@ export function cumsum(x: Operand, axis: number): Node {
   const [node] = lift('cumsum', [x]) as [Node];
   const resolved = resolveAxis(axis, node.shape.length, '[cumsum]');
   return running([node], { axis: resolved, reverse: false });
+}
+
+/** Returns x, moved by one element along an axis: `first`, then all elements of x but the last one. */
+function moved(x: Node, axis: number, first: number): Node {
+  const one = x.shape.map((dim, i) => (i === axis ? 1 : dim));
+  const before = broadcastTo(constant(first, { dtype: x.dtype }), one);
+  // The slice ends in the concatenation, not in x, because the axis may have no elements.
+  return slice(concat([before, x], axis), { axis, start: 0, end: x.shape[axis] as Dim });
+}
+
+/**
+ * The linear recurrence result[j] = b[j] + a[j] result[j - 1], which starts at 0, so a[0] is not used. With `reverse`,
+ * its adjoint: result[j] = b[j] + a[j + 1] result[j + 1]. The gradient of each is the other one. It has no division, so
+ * derivatives of `cumprod` of any order are correct at zeros, too.
+ */
+const recurrence: Apply<RunningAttributes> = declare<RunningAttributes>({
+  name: 'recurrence',
+  arity: 2,
+  dtype: floatingDType,
+  shape: ([b, a], _attributes, fail) => {
+    const [{ shape }, { shape: factors }] = [b as Node, a as Node];
+    if (sameShape(shape, factors)) return shape;
+    return fail.shape(`shapes differ: ${formatShape(shape)} and ${formatShape(factors)}`);
+  },
+  lowering: {
+    kind: 'routine',
+    routine: 'recurrence',
+    call: ({ attributes: { axis, reverse }, shape }) => {
+      const around = aroundAxis(shape, axis);
+      return { reads: [around, around], write: around, integers: [Number(reverse)] };
+    },
+  },
+  gradient: ({ node, inputs: [, a], attributes: { axis, reverse }, gradient }) => {
+    const adjoint = recurrence([gradient, a as Node], { axis, reverse: !reverse });
+    const [forward, backward] = reverse ? [adjoint, node] : [node, adjoint];
+    return [adjoint, mul(backward, moved(forward, axis, 0))];
+  },
+  label: runningLabel,
+  samples: [
+    {
+      inputs: [{ shape: [2, 5] }, { shape: [2, 5] }],
+      build: (b, a) => recurrence([b as Node, a as Node], { axis: 1, reverse: false }),
+    },
+    {
+      inputs: [{ shape: [2, 4, 3] }, { shape: [2, 4, 3] }],
+      build: (b, a) => recurrence([b as Node, a as Node], { axis: 1, reverse: true }),
+    },
+    {
+      inputs: [{ shape: [0, 3] }, { shape: [0, 3] }],
+      build: (b, a) => recurrence([b as Node, a as Node], { axis: 0, reverse: false }),
+    },
+  ],
+  refused: [
+    {
+      build: () => recurrence([input('b', [2]), input('a', [3])], { axis: 0, reverse: false }),
+      error: ShapeError,
+      message: /^\[recurrence\] shapes differ: \[2\] and \[3\]/,
+    },
+  ],
+});
+
+interface AlongAttributes {
+  readonly axis: number;
+}
+
+const products: Apply<AlongAttributes> = declare<AlongAttributes>({
+  name: 'cumprod',
+  arity: 1,
+  dtype: floatingDType,
+  shape: ([x]) => (x as Node).shape,
+  lowering: {
+    kind: 'routine',
+    routine: 'cumprod',
+    call: ({ attributes: { axis }, shape }) => {
+      const around = aroundAxis(shape, axis);
+      return { reads: [around], write: around, integers: [] };
+    },
+  },
+  // The gradient of x[i] is the product of the elements before it, times the sum over j >= i of the gradient of
+  // result[j] times the product of the elements between i and j.
+  gradient: ({ node, inputs: [x], attributes: { axis }, gradient }) => [
+    mul(recurrence([gradient, x as Node], { axis, reverse: true }), moved(node, axis, 1)),
+  ],
+  label: ({ axis }) => `${axis}`,
+  samples: [
+    { inputs: [{ shape: [2, 5] }], build: (x) => cumprod(x as Node, 1) },
+    { inputs: [{ shape: [2, 4, 3] }], build: (x) => cumprod(x as Node, -2) },
+    { inputs: [{ shape: [0, 3] }], build: (x) => cumprod(x as Node, 0) },
+    {
+      inputs: [{ shape: [2, 4], values: [2, 0, 3, -1, 0, 1.5, 0, 2] }],
+      build: (x) => cumprod(x as Node, 1),
+    },
+  ],
+  refused: [
+    {
+      build: () => cumprod(input('x', [2]), 1),
+      error: ShapeError,
+      message: /^\[cumprod\] axis 1 is out of range/,
+    },
+    {
+      build: () => cumprod(input('x', [2], { dtype: 'int32' }), 0),
+      error: DTypeError,
+      message: /^\[cumprod\] is defined for float32 and float64, but received int32/,
+    },
+  ],
+});
+
+/**
+ * Returns the running products along an axis: result[j] = x[0] * … * x[j]. They are accumulated in float64. The result
+ * has the shape and the dtype of x, which is float32 or float64. The gradient is correct for elements that are 0, too.
+ * @param axis the axis; a negative axis counts from the end
+ * @throws ShapeError if the axis is out of range; DTypeError if x is not float32 or float64; ValueError if x is not a
+ *   Node, Tensor or number
+ */
+export function cumprod(x: Operand, axis: number): Node {
+  const [node] = lift('cumprod', [x]) as [Node];
+  const resolved = resolveAxis(axis, node.shape.length, '[cumprod]');
+  return products([node], { axis: resolved });
 }

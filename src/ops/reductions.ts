@@ -1,16 +1,17 @@
-/** Reductions that are composed of others: `min`, `all`, `any`, `variance` and `std`. */
+/** Reductions that are composed of others: `min`, `prod`, `all`, `any`, `variance` and `std`. */
 
 import { flag } from '../arguments/kinds.js';
 import { declareOptions, type Kind, type OptionsOf, optional } from '../arguments/options.js';
 import { ShapeError, ValueError } from '../errors.js';
 import { type Dim, sizeOfDims } from '../graph/dimension.js';
-import { input, lift } from '../graph/leaf.js';
+import { constant, input, lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { isFloating } from '../tensor/dtype.js';
 import { div, mul, neg, sqrt, square, sub } from './arithmetic.js';
 import {
   type Axes,
+  broadcastTo,
   keepAxes,
   keptShape,
   type ReduceOptions,
@@ -24,9 +25,12 @@ import { declare } from './declare.js';
 import { argmin, max } from './extrema.js';
 import { takeAlongAxis } from './indexing.js';
 import { extent, mean } from './mean.js';
-import { floatingDType, numberDType } from './rules.js';
+import { cumprod } from './order.js';
+import { floating, floatingDType, numberDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
+import { slice } from './slice.js';
 import { reshape, transpose } from './views.js';
+import { concat } from './windows.js';
 
 /**
  * Returns the minimum over axes. It is NaN if any element is NaN. The minimum of no elements is Infinity, but of int32
@@ -51,12 +55,38 @@ export function min(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
 /** Returns the minimum of int32, which has no negation, as the element at the index of the minimum. */
 function leastInteger(x: Node, axes: readonly number[]): Node {
   if (axes.length === 0) return x;
-  const others = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
-  const count = sizeOfDims(axes.map((axis) => x.shape[axis] as Dim));
   const kept = reducedShape(x.shape, axes);
-  const lines = reshape(transpose(x, [...others, ...axes]), [...kept, count]);
+  const lines = asLines(x, axes);
   const at = argmin(lines, -1, { keepDims: true });
   return reshape(takeAlongAxis(lines, at, -1), kept);
+}
+
+/**
+ * Returns the product over axes. The product of no elements is 1. The gradient is exact at zeros, of any order: the
+ * gradient for an element is the product of the others. The result has the dtype of x, float32 or float64, and the shape
+ * of x without the reduced axes; if `keepDims` is true, these axes stay, with length 1.
+ * @param axes the axes to reduce; all axes by default
+ * @throws ShapeError if an axis is out of range or appears twice; DTypeError if x is int32; ValueError if x is not a
+ *   Node, Tensor or number, or if an option is unknown
+ */
+export function prod(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
+  const { keepDims } = reduceOptions.read(options, '[prod]');
+  const node = floating('prod', x);
+  const resolved = resolveAxes('prod', node, axes);
+  const lines = asLines(node, resolved);
+  const kept = reducedShape(node.shape, resolved);
+  // The running product starts with a 1, so that its last element exists if there are no elements.
+  const one = broadcastTo(constant(1, { dtype: node.dtype }), [...kept, 1]);
+  const products = cumprod(concat([one, lines], -1), -1);
+  const last = slice(products, { axis: -1, start: lines.shape.at(-1) as Dim });
+  return keepAxes(reshape(last, kept), node.shape, resolved, keepDims);
+}
+
+/** Returns x with the given axes, joined, as the last axis. */
+function asLines(x: Node, axes: readonly number[]): Node {
+  const others = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+  const count = sizeOfDims(axes.map((axis) => x.shape[axis] as Dim));
+  return reshape(transpose(x, [...others, ...axes]), [...reducedShape(x.shape, axes), count]);
 }
 
 /** Returns 1 where an element is 0 or, with `zero` false, where it is not, as int32; and its largest over axes. */

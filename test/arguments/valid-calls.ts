@@ -525,6 +525,7 @@ const table: Readonly<Record<string, () => Call>> = {
   elu: () => ({ args: [one, { alpha: 2 }] }),
   leakyRelu: () => ({ args: [one, { slope: 0.1 }] }),
   min: () => ({ args: [one, [1], { keepDims: true }] }),
+  prod: () => ({ args: [one, [1], { keepDims: true }] }),
   all: () => ({ args: [one, [1], { keepDims: true }] }),
   any: () => ({ args: [one, [1], { keepDims: true }] }),
   variance: () => ({ args: [one, [1], { correction: 1, keepDims: true }] }),

@@ -12,13 +12,16 @@ import {
   evaluate,
   hardSigmoid,
   hardSwish,
+  input,
   leakyRelu,
   logSumExp,
   min,
   mish,
+  mul,
   type Node,
   norm,
   parameter,
+  prod,
   selu,
   silu,
   sinh,
@@ -214,5 +217,46 @@ describe('reductions', () => {
     expect(evaluate(norm(Tensor.zeros([0]), { p: Infinity })).item()).toBe(0);
     expect(evaluate(norm(Tensor.zeros([0]))).item()).toBe(0);
     expect(errorOf(() => norm(x, { p: NaN })).message).toContain('a number greater than 0');
+  });
+});
+
+describe('prod', () => {
+  it('has exact first and second derivatives at zeros, over any axes and over no elements', () => {
+    const x = leaf([
+      [1, 2, 4],
+      [0, 3, 5],
+      [0, 0, 5],
+    ]);
+    const [y, first] = derivatives(prod(x, 1), x);
+    expect(y).toEqual([8, 0, 0]);
+    expect(first).toEqual([8, 4, 2, 15, 0, 0, 0, 0, 0]);
+    const slope = backward(sum(prod(x, 1))).of(x);
+    checkGradients(sum(mul(slope, slope)), [x]);
+    expect(
+      evaluate(
+        prod(
+          tensor([
+            [1, 2],
+            [3, 4],
+          ]),
+          [0, 1],
+          { keepDims: true },
+        ),
+      ).toArray(),
+    ).toEqual([[24]]);
+    expect(evaluate(prod(Tensor.zeros([2, 0]), 1)).toArray()).toEqual([1, 1]);
+    const named = input('x', [2, 'n']);
+    const program = compile({ outputs: { y: prod(named, 1) } });
+    expect(
+      program
+        .run({
+          x: [
+            [2, 3],
+            [4, 5],
+          ],
+        })
+        .y.toArray(),
+    ).toEqual([6, 20]);
+    expect(program.run({ x: Tensor.zeros([2, 0]) }).y.toArray()).toEqual([1, 1]);
   });
 });

@@ -7,6 +7,7 @@ import {
   backward,
   checkGradients,
   compile,
+  cumprod,
   cumsum,
   defineOp,
   evaluate,
@@ -111,11 +112,64 @@ describe('the gradients of composed ops', () => {
     ['sort', (x) => sort(x, 0, { descending: true }), [4, 3]],
     ['topK', (x) => topK(x, 2, 0).values, [4, 3]],
     ['cumsum', (x) => cumsum(x, 1), [3, 4]],
+    ['cumprod', (x) => cumprod(x, 1), [3, 4]],
   ])('%s has first and second derivatives', (_name, op, shape) => {
     const x = exact(shape, 7);
     const loss = sum(square(square(op(x))));
     checkGradients(loss, [x]);
     checkGradients(sum(square(backward(loss).of(x))), [x]);
+  });
+
+  it('of cumprod are correct at zeros, up to the third derivative', () => {
+    const x = parameter(
+      'x',
+      tensor(
+        [
+          [2, 0, -3, 0, 1.5],
+          [0, 0, 2, 1, -1],
+        ],
+        { dtype: 'float64' },
+      ),
+    );
+    const first = backward(sum(cumprod(x, 1))).of(x);
+    // d/dx[0] of x0 + x0 x1 + … is 1 + x1 + x1 x2 + …
+    // Adding 0 makes -0 to 0.
+    expect([...evaluate(first).data].map((value) => value + 0)).toEqual([
+      ...[1, 2 * (1 - 3), 0, 0, 0],
+      ...[1, 0, 0, 0, 0],
+    ]);
+    const second = backward(sum(square(first))).of(x);
+    const third = backward(sum(square(second))).of(x);
+    for (const node of [first, second, third]) {
+      checkGradients(sum(square(node)), [x]);
+      const [interpreted, compiled] = both(node) as [number[], number[]];
+      compiled.forEach((value, i) => {
+        expect(value).toBeCloseTo(interpreted[i] as number, 10);
+      });
+    }
+  });
+
+  it('of cumprod exist along a named axis, which may have no elements', () => {
+    const x = input('x', [2, 'n'], { dtype: 'float64' });
+    const gradient = backward(sum(cumprod(x, 1))).of(x);
+    expect(evaluate(gradient, { x: Tensor.zeros([2, 0], { dtype: 'float64' }) }).shape).toEqual([
+      2, 0,
+    ]);
+    const fed = {
+      x: tensor(
+        [
+          [2, 3],
+          [5, 7],
+        ],
+        { dtype: 'float64' },
+      ),
+    };
+    const wanted = [
+      [4, 2],
+      [8, 5],
+    ];
+    expect(evaluate(gradient, fed).toArray()).toEqual(wanted);
+    expect(compile({ outputs: { gradient } }).run(fed).gradient.toArray()).toEqual(wanted);
   });
 
   it('of gather with repeated indices is the sum over their uses', () => {

@@ -93,6 +93,11 @@ def running():
         yield case(
             "cumsum", f"axis {axis}", lambda x: x.cumsum(axis), [drawn(3, 2, 4)], ["$0", axis]
         )
+        yield case(
+            "cumprod", f"axis {axis}", lambda x: x.cumprod(axis), [drawn(3, 2, 4)], ["$0", axis]
+        )
+    zeros = given([[2.0, 0.0, -3.0, 1.5], [0.0, 0.5, 0.0, 2.0]])
+    yield case("cumprod", "zeros", lambda x: x.cumprod(1), [zeros], ["$0", 1])
 
 
 def pooling():
