@@ -43,7 +43,13 @@ const std::map<std::string, Expectation> expectations = {
                                                          : a < b          ? a
                                                                           : b; }, 0}},
     {"greater", {[](double a, double b, double) { return a > b ? 1.0 : 0.0; }, 0}},
+    {"greaterEqual", {[](double a, double b, double) { return a >= b ? 1.0 : 0.0; }, 0}},
     {"equal", {[](double a, double b, double) { return a == b ? 1.0 : 0.0; }, 0}},
+    {"notEqual", {[](double a, double b, double) { return a != b ? 1.0 : 0.0; }, 0}},
+    {"and", {[](double a, double b, double) { return a != 0 && b != 0 ? 1.0 : 0.0; }, 0}},
+    {"or", {[](double a, double b, double) { return a != 0 || b != 0 ? 1.0 : 0.0; }, 0}},
+    {"xor", {[](double a, double b, double) { return (a != 0) != (b != 0) ? 1.0 : 0.0; }, 0}},
+    {"not", {[](double a, double, double) { return a == 0 ? 1.0 : 0.0; }, 0}},
     // (On a processor without a fused multiply-add instruction, results of these three may be rounded twice:
     // see `hold`.)
     {"fma", {[](double a, double b, double c) { return std::fma(a, b, c); }, 0}},
@@ -284,6 +290,29 @@ void holdBoolCasts(const Body& body) {
   holdBoolCasts<T, std::uint64_t>(body, DType::mask64);
 }
 
+// Checks the logical operations on bools of type Word, whose false is 0 and whose other words are true.
+template <class Word>
+void holdLogic(const Body& body, DType type) {
+  for (const char* name : {"and", "or", "xor", "not"}) {
+    const Kernel& kernel = kernelOf(body, Family::map, name);
+    CAPTURE(std::string(name));
+    for (const std::size_t n : lengths) {
+      std::vector<Word> a(n), b(n), out(n);
+      for (std::size_t i = 0; i < n; ++i) {
+        // 2 stands for a byte that a user wrote into the memory of a tensor.
+        a[i] = i % 5 == 4 ? Word(2) : wordOf<Word>(i % 2 == 1);
+        b[i] = wordOf<Word>(i % 4 >= 2);
+      }
+      const void* pointers[] = {a.data(), b.data()};
+      kernel.routine(type).tile()(out.data(), pointers, n);
+      for (std::size_t i = 0; i < n; ++i) {
+        const double exact = expectations.at(name).exact(a[i] != 0 ? 1.0 : 0.0, b[i] != 0 ? 1.0 : 0.0, 0);
+        REQUIRE(out[i] == wordOf<Word>(exact != 0));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("every map kernel has an expectation, and every expectation a kernel") {
@@ -328,6 +357,16 @@ TEST_CASE("a tile that is written in place is correct") {
       add.routine(DType::float32).tile()(x.data(), in, n);
       for (std::size_t i = 0; i < n; ++i) REQUIRE(x[i] == a[i] + a[i]);
     }
+  }
+}
+
+TEST_CASE("logical operations compute bytes and masks of both widths") {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(std::string(body->name));
+    holdLogic<std::uint8_t>(*body, DType::boolean);
+    holdLogic<std::uint8_t>(*body, DType::uint8);
+    holdLogic<std::uint32_t>(*body, DType::mask32);
+    holdLogic<std::uint64_t>(*body, DType::mask64);
   }
 }
 

@@ -13,12 +13,14 @@ interface Totals {
 }
 
 let isOurs: (value: object) => boolean;
+let waitsOf: (gradients: Gradients) => WaitList;
 
 /** The results of a backward pass: the gradient of every node that a root depends on. The gradients are nodes. */
 export class Gradients {
   static {
     brand(Gradients);
     isOurs = (value) => #totals in value;
+    waitsOf = (gradients) => gradients.#waits;
   }
 
   readonly #totals: Totals;
@@ -86,4 +88,9 @@ function answers(totals: Totals): boolean {
 /** Returns whether `value` is a Gradients that this copy of forebay made. Never throws. */
 export function isGradients(value: unknown): value is Gradients {
   return typeof value === 'object' && value !== null && isOurs(value);
+}
+
+/** Returns the nodes that have gradients, in the order in which they were made: the roots, and what they depend on. */
+export function differentiatedNodes(gradients: Gradients): readonly Node[] {
+  return waitsOf(gradients).nodes();
 }

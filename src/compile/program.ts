@@ -67,7 +67,7 @@ export class Program<T extends Signature = Signature> {
     const read = compileOptions.read(options, 'compile');
     const inputs = checkInputs(read.inputs);
     const { nodes, metrics } = checkComputed(read.outputs, read.metrics);
-    const updates = checkUpdates(read.updates ?? []);
+    const updates = checkUpdates(read.updates ?? [], [...nodes.values()]);
     if (!passesKind.accepts(passes)) {
       throw new ValueError(
         `compile: expected ${passesKind.expected}, but received ${describeValue(passes)}`,
@@ -77,7 +77,7 @@ export class Program<T extends Signature = Signature> {
       inputs,
       outputs: nodes,
       metrics,
-      updates: updates.map(([leaf, value]) => [leaf, value] as const),
+      updates,
       constants: checkConstants(read.constants, updates),
       threads: read.threads ?? 0,
       specialise: (...graph) => assertPasses(passes(...graph)),
@@ -228,8 +228,9 @@ export class Program<T extends Signature = Signature> {
  * computes, up to rounding. The same elements are NaN or infinite, unless an intermediate result overflows. The sign of
  * a zero may differ.
  * @throws ValueError if an output is not a node or an option is invalid; GraphError, ShapeError or DTypeError if
- *   updates or leaves do not match each other, if the updates write a variable of the option `constants`, or if the
- *   option `inputs` lacks an input that a run reads, or has one that no run reads; NativeError, with the remedy, if the addon does not load
+ *   updates or leaves do not match each other, if the updates omit a side update of an output, if the updates write a
+ *   variable of the option `constants`, or if the option `inputs` lacks an input that a run reads, or has one that no run
+ *   reads; NativeError, with the remedy, if the addon does not load
  */
 export function compile<
   O extends Nodes,

@@ -8,6 +8,7 @@ import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
 import { isVariable, type Variable } from '../graph/leaf.js';
 import { assertValue, isNode, type Node } from '../graph/node.js';
+import { joined, omittedStates } from '../graph/side-updates.js';
 import { formatShape } from '../tensor/shape.js';
 
 /** [leaf, value] pairs. At the end of a run, the value of each node `value` is written to its leaf. */
@@ -29,12 +30,16 @@ export function checkOutputs(outputs: readonly Node[]): readonly Node[] {
 }
 
 /**
- * Returns a copy of the list of updates.
+ * Returns the updates as a new list with one pair for each leaf. The same pair may be given several times. If a state
+ * gets several values that are all results of side updates, it gets the result of all these side updates together.
+ * @param outputs the nodes that are computed in the same run. If there are updates, they must include the side updates
+ *   of these nodes
  * @throws ValueError if `updates` is not a list of pairs; GraphError if a leaf is neither a parameter nor a state, if a
- *   leaf is updated twice, or if a value is not a Node; DTypeError or ShapeError if a value does not fit its leaf
+ *   leaf gets two different values, if a value is not a Node, or if a side update of an output is omitted; DTypeError or
+ *   ShapeError if a value does not fit its leaf
  */
-export function checkUpdates(updates: Updates): Updates {
-  const seen = new Set<Node>();
+export function checkUpdates(updates: Updates, outputs: readonly Node[] = []): Updates {
+  const values = new Map<Variable, Node>();
   const list = assertList(updates, 'updates: expected [leaf, value] pairs,').map(
     (update) =>
       assertList(update, 'updates: expected a [leaf, value] pair,') as (typeof updates)[number],
@@ -50,8 +55,10 @@ export function checkUpdates(updates: Updates): Updates {
       );
     }
     assertValue(value, `update of ${leaf}: expected a node with a value, but`);
-    if (seen.has(leaf)) throw new GraphError(`${leaf} is updated twice in one run`);
-    seen.add(leaf);
+    const other = values.get(leaf);
+    const only = other === undefined || other === value ? value : joined(leaf, other, value);
+    if (only === undefined) throw new GraphError(`${leaf} is updated twice in one run`);
+    values.set(leaf, only);
     if (value.dtype !== leaf.dtype) {
       throw new DTypeError(
         `update of ${leaf}: expected ${leaf.dtype}, but ${value} is ${value.dtype}`,
@@ -64,7 +71,17 @@ export function checkUpdates(updates: Updates): Updates {
       );
     }
   }
-  return list;
+  if (values.size > 0) assertSideUpdates(outputs, values);
+  return [...values];
+}
+
+/** @throws GraphError if the updates omit a side update of an output */
+function assertSideUpdates(outputs: readonly Node[], values: ReadonlyMap<Variable, Node>): void {
+  const omitted = omittedStates(outputs, values);
+  if (omitted.length === 0) return;
+  throw new GraphError(
+    `updates: the outputs carry side updates of ${omitted.join(', ')}, which the updates omit; add them: updates: [...updates, ...sideUpdates(loss)], where loss is the output that carries them`,
+  );
 }
 
 /**

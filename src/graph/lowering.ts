@@ -153,6 +153,12 @@ export type Lowering<A extends object = object> =
       /** Returns the dimension. */
       dim(attributes: A): Dim;
     }
+  /** Consecutive integers, as many as the only axis of the node has elements in the current run. The dtype is int32. */
+  | {
+      readonly kind: 'positions';
+      /** Returns the first integer. */
+      first(attributes: A): number;
+    }
   /** An op without a kernel of its own, which is computed with other ops. */
   | {
       readonly kind: 'compose';
@@ -207,6 +213,7 @@ export const loweringFields: {
   convolution: { computes: 'string', call: 'function' },
   random: { kernel: 'string', seed: 'function' },
   extent: { dim: 'function' },
+  positions: { first: 'function' },
   compose: { expand: 'function' },
 };
 

@@ -10,7 +10,6 @@ import { sameShape } from './dimension.js';
 import { isVariable, type Variable } from './leaf.js';
 import { assertValue, createNode, isNode, type Node } from './node.js';
 import type { GradientContext, Op } from './op.js';
-import { reachable } from './topology.js';
 
 type Next = (old: Node) => Node;
 
@@ -65,12 +64,17 @@ export function sideUpdate(node: Node, state: Variable, next: (old: Node) => Nod
   return createNode(carryOp, [node], new Carried(state, next));
 }
 
+/** Returns the side update that a node carries; undefined if it carries none. */
+export function sideUpdateIn(node: Node): SideUpdate | undefined {
+  return node.op === carryOp ? (node.attributes as SideUpdate) : undefined;
+}
+
 /** The values that side updates give to their states, for a node that carries one: by the value before it. */
 const valuesOf = new WeakMap<Node, WeakMap<Node, Node>>();
 
-function nextValue(carrier: Node, old: Node): Node {
-  const values = valuesOf.get(carrier) ?? new WeakMap<Node, Node>();
-  valuesOf.set(carrier, values);
+/** Returns the value that the side update of a node gives to its state, whose value before it is `old`. */
+export function nextValue(carrier: Node, old: Node): Node {
+  const values = entryIn(valuesOf, carrier, () => new WeakMap<Node, Node>());
   const known = values.get(old);
   if (known !== undefined) return known;
   const { state, next } = carrier.attributes as SideUpdate;
@@ -78,6 +82,26 @@ function nextValue(carrier: Node, old: Node): Node {
   checkValue(state, value);
   values.set(old, value);
   return value;
+}
+
+/** For each state and each value that side updates gave to it: the nodes that carry these side updates. */
+const foldedIn = new WeakMap<Variable, WeakMap<Node, Set<Node>>>();
+
+/** Returns the value that a state gets from the side updates of `carriers`, which are in the order of their ids. */
+function fold(state: Variable, carriers: readonly Node[]): Node {
+  const value = carriers.reduce<Node>((old, carrier) => nextValue(carrier, old), state);
+  const values = entryIn(foldedIn, state, () => new WeakMap<Node, Set<Node>>());
+  const folded = entryIn(values, value, () => new Set<Node>());
+  for (const carrier of carriers) folded.add(carrier);
+  return value;
+}
+
+function entryIn<K extends object, V>(map: WeakMap<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }
 
 function checkValue(state: Variable, value: Node): void {
@@ -109,20 +133,81 @@ export function sideUpdates(...roots: Node[]): (readonly [state: Variable, value
       throw new GraphError(`sideUpdates: expected nodes, but received ${describeValue(root)}`);
     }
   }
-  const values = new Map<Variable, Node>();
+  return [...carriersByState(roots)].map(([state, carriers]) => [state, fold(state, carriers)]);
+}
+
+/** Chooses between the next value of a state and its old value. */
+type Restriction = (next: Node) => Node;
+
+/** The restrictions of values that `restricted` returned. */
+const restrictions = new WeakMap<Node, ReadonlySet<Restriction>>();
+
+/**
+ * Returns the value of a state that `restriction` makes of the result of side updates: its old value in runs that must
+ * not change it. It is also a result of these side updates, so it can be joined with others.
+ */
+export function restricted(state: Variable, value: Node, restriction: Restriction): Node {
+  const made = restriction(value);
+  const values = entryIn(foldedIn, state, () => new WeakMap<Node, Set<Node>>());
+  if (made === value) return value;
+  values.set(made, new Set(values.get(value)));
+  restrictions.set(made, new Set([...(restrictions.get(value) ?? []), restriction]));
+  return made;
+}
+
+/**
+ * Returns the value that a state gets from the side updates of two values together: both values are results of side
+ * updates, as `sideUpdates` returns them. Returns undefined if one of them is not.
+ */
+export function joined(state: Variable, one: Node, other: Node): Node | undefined {
+  const [first, second] = [one, other].map((value) => foldedIn.get(state)?.get(value));
+  if (first === undefined || second === undefined) return undefined;
+  const both = fold(state, sorted(new Set([...first, ...second])));
+  const all = new Set([one, other].flatMap((value) => [...(restrictions.get(value) ?? [])]));
+  return [...all].reduce((value, one) => restricted(state, value, one), both);
+}
+
+/**
+ * Returns the states with a side update in the graphs of `roots` that `updates` omits: the state is not updated, or its
+ * value is the result of other side updates only. A state that gets another value is not listed, because the user has
+ * chosen this value.
+ */
+export function omittedStates(
+  roots: readonly Node[],
+  updates: ReadonlyMap<Variable, Node>,
+): Variable[] {
+  return [...carriersByState(roots)].flatMap(([state, carriers]) => {
+    const value = updates.get(state);
+    if (value === undefined) return [state];
+    const folded = foldedIn.get(state)?.get(value);
+    return folded === undefined || carriers.every((carrier) => folded.has(carrier)) ? [] : [state];
+  });
+}
+
+/** Returns the nodes that carry side updates in the graphs of `roots`, in the order in which they were made, by state. */
+function carriersByState(roots: readonly Node[]): Map<Variable, Node[]> {
+  const byState = new Map<Variable, Node[]>();
   for (const carrier of carriersIn(roots)) {
     const { state } = carrier.attributes as SideUpdate;
-    values.set(state, nextValue(carrier, values.get(state) ?? state));
+    const known = byState.get(state);
+    if (known) known.push(carrier);
+    else byState.set(state, [carrier]);
   }
-  return [...values];
+  return byState;
 }
 
 /** Returns the nodes that carry side updates in the graphs of `roots`, in the order in which they were made. */
-export function carriersIn(roots: readonly Node[]): Node[] {
-  return reachable(roots).filter((node) => node.op === carryOp);
+function carriersIn(roots: readonly Node[]): Node[] {
+  // Most graphs have none, and sorting the nodes of a large graph takes time, so only the found nodes are sorted.
+  const seen = new Set<Node>(roots);
+  const found = new Set<Node>();
+  for (const node of seen) {
+    if (node.op === carryOp) found.add(node);
+    for (const input of node.inputs) seen.add(input);
+  }
+  return sorted(found);
 }
 
-/** Returns the state that a node of `carriersIn` updates. */
-export function stateOf(carrier: Node): Variable {
-  return (carrier.attributes as SideUpdate).state;
+function sorted(nodes: ReadonlySet<Node>): Node[] {
+  return [...nodes].sort((a, b) => a.id - b.id);
 }

@@ -21,6 +21,7 @@ type WithoutValues =
   | 'view'
   | 'place'
   | 'extent'
+  | 'positions'
   | 'convolution'
   | 'compose';
 

@@ -6,6 +6,24 @@ import { heldBy } from './held.js';
 import { isModule } from './known.js';
 import type { Module } from './module.js';
 
+/** For modules whose paths do not depend on names: the function that returns the path of what a field holds. */
+const pathsOf = new WeakMap<Module, (field: string) => string>();
+
+/** Sets the function that returns the path, relative to the module, of what a field holds. */
+export function setPaths(module: Module, pathOf: (field: string) => string): void {
+  pathsOf.set(module, pathOf);
+}
+
+/**
+ * Returns the path, relative to a module, of what a field holds: the part of the name below the name of the module. If
+ * the name is not below it, the path of the field.
+ */
+function pathWithin(module: Module, field: string, name: string): string {
+  const pathOf = pathsOf.get(module);
+  if (pathOf !== undefined) return pathOf(field);
+  return name.startsWith(`${module.name}.`) ? name.slice(module.name.length + 1) : field;
+}
+
 /**
  * Returns the variables of a module and of all modules below it, by relative path, in the order of their fields. A
  * variable that is held twice has the path that is found first.
@@ -13,26 +31,39 @@ import type { Module } from './module.js';
  */
 export function entriesOf(module: Module): Map<string, Variable> {
   const entries = new Map<string, Variable>();
+  for (const { path, value } of partsOf(module)) {
+    if (!isModule(value)) addEntry(entries, path, value, module);
+  }
+  return entries;
+}
+
+/** A variable or a module below a module. */
+export interface Part {
+  /** The path relative to the module. */
+  readonly path: string;
+  readonly value: Variable | Module;
+  /** The module that holds it. */
+  readonly within: Module;
+}
+
+/**
+ * Returns the variables and the modules below a module, each once, in the order of their fields. What a module holds
+ * follows the module.
+ */
+export function partsOf(module: Module): Part[] {
+  const parts: Part[] = [];
   const seen = new Set<object>([module]);
   const visit = (within: Module, prefix: string) => {
     for (const { field, value } of heldBy(within)) {
       if (seen.has(value)) continue;
       seen.add(value);
-      const path = `${prefix}${relative(within.name, value.name as string, field)}`;
-      if (isModule(value)) {
-        visit(value, `${path}.`);
-      } else {
-        addEntry(entries, path, value, module);
-      }
+      const path = `${prefix}${pathWithin(within, field, value.name as string)}`;
+      parts.push({ path, value, within });
+      if (isModule(value)) visit(value, `${path}.`);
     }
   };
   visit(module, '');
-  return entries;
-}
-
-/** Returns the part of a name below the name of a module. If it is not below it, the path of the field. */
-function relative(module: string, name: string, field: string): string {
-  return name.startsWith(`${module}.`) ? name.slice(module.length + 1) : field;
+  return parts;
 }
 
 function addEntry(

@@ -1,8 +1,15 @@
 /** Modules: what models are made of. A module has variables and other modules in its fields, and a method `forward`. */
 
+import { types } from 'node:util';
 import { brand, describeValue } from '../arguments/describe.js';
 import { callback, checkedLater, filledText, seedNumber } from '../arguments/kinds.js';
-import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
+import {
+  declareOptions,
+  type Kind,
+  type OptionsOf,
+  optional,
+  required,
+} from '../arguments/options.js';
 import { assertList, assertRecord, isList, isRecord } from '../arguments/read.js';
 import { GraphError, ValueError } from '../errors.js';
 import { freezeAll, isFrozen, unfreezeAll } from '../graph/frozen.js';
@@ -21,8 +28,16 @@ export type ArgumentsOf<F> = F extends (...args: infer A) => unknown ? A : never
 /** The result of a function type. */
 export type ResultOf<F> = F extends (...args: never[]) => infer R ? R : never;
 
-/** A function that chooses variables by themselves or by their paths relative to a module. */
-export type Match = (variable: Variable, path: string) => boolean;
+/**
+ * Chooses variables: a function of the variable and of its path relative to the module, or a regular expression that the
+ * path must match.
+ */
+export type Match = ((variable: Variable, path: string) => boolean) | RegExp;
+
+const matchKind: Kind<Match> = {
+  expected: 'a function (variable, path) => boolean, or a regular expression',
+  accepts: (value) => typeof value === 'function' || types.isRegExp(value),
+};
 
 const ownParameterOptions = declareOptions('Module.parameter', {
   /** The shape. */
@@ -81,6 +96,8 @@ export abstract class Module {
   /** The modules below this one, as `apply` has last seen them. */
   #modules: ReadonlySet<Module> = new Set();
   #applied: Applied | undefined;
+  /** The variables that the methods `parameter` and `state` have made. */
+  readonly #made: Variable[] = [];
 
   /**
    * Makes a module.
@@ -129,12 +146,14 @@ export abstract class Module {
     if (init === undefined) {
       throw new ValueError(`${this} parameter: '${key}' needs an initialiser: the option init`);
     }
-    return parameter(name, {
+    const made = parameter(name, {
       shape: read.shape,
       init,
       dtype: read.dtype ?? this.#scope.dtype ?? 'float32',
       seed: read.seed ?? subSeed(this.#scope.seed, name),
     });
+    this.#made.push(made);
+    return made;
   }
 
   /**
@@ -142,7 +161,9 @@ export abstract class Module {
    * @throws ValueError if `key` is not a non-empty string; DTypeError, ShapeError or ValueError as `state` does
    */
   protected state(key: string, value: TensorLike, options?: LeafOptions): Variable {
-    return state(this.#nameOf(key, 'state'), value, options);
+    const made = state(this.#nameOf(key, 'state'), value, options);
+    this.#made.push(made);
+    return made;
   }
 
   #nameOf(key: string, method: string): string {
@@ -158,8 +179,8 @@ export abstract class Module {
   /**
    * Applies the module: calls `forward`. Errors of ops in `forward` name the module. All applications of a module share
    * its variables.
-   * @throws GraphError if the module uses another module that none of its fields holds, because nothing would train or
-   *   save its variables; any error that `forward` throws
+   * @throws GraphError if no field holds a module that it uses, or a variable that it has made, because nothing would
+   *   train or save it; any error that `forward` throws
    */
   apply(...inputs: ArgumentsOf<this['forward']>): ResultOf<this['forward']> {
     const forward = this.forward as (...inputs: unknown[]) => unknown;
@@ -170,7 +191,7 @@ export abstract class Module {
    * Calls `build`, which applies parts of the module, and returns its result. Methods besides `forward` that build graphs
    * use it, so that errors of ops name the module.
    * @param inputs the operands, whose shapes `summary` shows; without them, it shows those of the last call that had them
-   * @throws GraphError if no field holds a module that is applied; ValueError if `build` is not a function; any error
+   * @throws GraphError if no field holds a module that is applied, or a variable of the module; ValueError if `build` is not a function; any error
    *   that `build` throws
    */
   protected within<T>(build: () => T, inputs?: readonly unknown[]): T {
@@ -213,7 +234,8 @@ export abstract class Module {
   /**
    * Freezes parameters: optimizers whose updates are built later do not train them.
    * @param match chooses parameters; by default, all parameters of the module and of all modules below it
-   * @throws StateError if updates that were built before train one of them; ValueError if `match` is not a function
+   * @throws StateError if updates that were built before train one of them; ValueError if `match` is neither a function
+   *   nor a regular expression
    */
   freeze(match?: Match): void {
     freezeAll(this.#chosen(match, 'freeze'), `${this} freeze`);
@@ -222,7 +244,7 @@ export abstract class Module {
   /**
    * Undoes `freeze`. Updates that were built before are not changed.
    * @param match chooses parameters; by default, all parameters of the module and of all modules below it
-   * @throws ValueError if `match` is not a function
+   * @throws ValueError if `match` is neither a function nor a regular expression
    */
   unfreeze(match?: Match): void {
     unfreezeAll(this.#chosen(match, 'unfreeze'));
@@ -240,20 +262,19 @@ export abstract class Module {
   }
 
   #chosen(match: Match | undefined, method: string): Variable[] {
-    if (match !== undefined && !callback().accepts(match)) {
+    if (match !== undefined && !matchKind.accepts(match)) {
       throw new ValueError(
-        `${this} ${method}: expected a function (variable, path) => boolean, but received ${describeValue(match)}`,
+        `${this} ${method}: expected ${matchKind.expected}, but received ${describeValue(match)}`,
       );
     }
     return [...this.entries()].flatMap(([path, variable]) =>
-      variable.kind === 'parameter' && (match === undefined || match(variable, path))
-        ? [variable]
-        : [],
+      variable.kind === 'parameter' && matches(match, variable, path) ? [variable] : [],
     );
   }
 
   /**
-   * Checks that fields hold this module, if others apply it, and that fields hold the modules below its scope.
+   * Checks that fields hold this module, if others apply it, and that fields hold the modules below its scope and the
+   * variables that it has made.
    * @throws GraphError if one is not held
    */
   #assertHeld(): void {
@@ -265,6 +286,9 @@ export abstract class Module {
     const held = this.#look();
     const lost = this.#scope.owners().find((module) => !held.has(module as Module));
     if (lost !== undefined) throw unheld(this, lost as Module);
+    const variables = new Set(heldBy(this).map(({ value }) => value));
+    const untrained = this.#made.find((variable) => !variables.has(variable));
+    if (untrained !== undefined) throw unheld(this, untrained);
   }
 
   #look(): ReadonlySet<Module> {
@@ -273,9 +297,16 @@ export abstract class Module {
   }
 }
 
-function unheld(outer: Module | undefined, module: Module): GraphError {
+function matches(match: Match | undefined, variable: Variable, path: string): boolean {
+  if (match === undefined) return true;
+  // `search` does not depend on `lastIndex`, which a regular expression with the flag g changes.
+  return typeof match === 'function' ? match(variable, path) : path.search(match) >= 0;
+}
+
+function unheld(outer: Module | undefined, lost: Module | Variable): GraphError {
+  const whose = isModule(lost) ? 'its variables' : 'it';
   return new GraphError(
-    `${outer}: no field holds ${module}, so its variables would be neither trained nor saved; keep it in a field that is not private (#), or in an array, a record or a Map in such a field`,
+    `${outer}: no field holds ${lost}, so ${whose} would be neither trained nor saved; keep it in a field that is not private (#), or in an array, a record or a Map in such a field`,
   );
 }
 

@@ -64,6 +64,8 @@ export interface ReductionFacts extends KernelFacts {
 const floating = ['float32', 'float64'] as const;
 const numbers = ['float32', 'float64', 'int32'] as const;
 const all = [...numbers, 'bool', 'uint8'] as const;
+/** The types of bools in memory (the elements of a Uint8Array count as uint8) and in registers. */
+const truths = ['bool', 'uint8', 'mask32', 'mask64'] as const;
 
 function rows(
   family: KernelRow['family'],
@@ -83,7 +85,9 @@ export const expectedKernels: readonly KernelRow[] = [
     'neg exp log sqrt square abs sign sigmoid tanh relu softplus sin cos',
   ),
   ...rows('map', 2, floating, 'add sub mul div pow maximum minimum'),
-  ...rows('map', 2, all, 'greater equal'),
+  ...rows('map', 2, all, 'greater greaterEqual equal notEqual'),
+  ...rows('map', 1, truths, 'not'),
+  ...rows('map', 2, truths, 'and or xor'),
   ...rows('map', 3, all, 'where'),
   // These compute a b + c, a b - c and c - a b. The compiler uses them in place of a multiplication and an addition or
   // subtraction.

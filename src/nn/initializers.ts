@@ -3,36 +3,61 @@
 import { describeValue } from '../arguments/describe.js';
 import { seedNumber } from '../arguments/kinds.js';
 import { declareOptions, optional } from '../arguments/options.js';
-import { ValueError } from '../errors.js';
+import { ShapeError, ValueError } from '../errors.js';
 import { evaluate } from '../evaluate/evaluate.js';
-import type { Initializer } from '../graph/leaf.js';
+import { constant, type Initializer } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import {
+  abs,
+  cast,
+  div,
+  matmul,
+  max,
   mul,
+  oneHot,
   type RandomOptions,
   randomNormal,
   randomTruncatedNormal,
   randomUniform,
+  reshape,
+  sqrt,
+  square,
   sub,
+  sum,
+  transpose,
 } from '../ops/index.js';
 import { dtypeName } from '../tensor/dtype.js';
-import { assertShape } from '../tensor/shape.js';
+import { assertShape, formatShape, sizeOf } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /**
  * Returns fanIn, the number of inputs of each unit, and fanOut, the number of units to which each input is connected.
- * The units are along the last axis of the weight. Both numbers are at least 1.
+ * Both numbers are at least 1. A weight with two axes is [inputs, units]. A weight with more axes is that of a
+ * convolution, [filters, channels / groups, ..sizes]. Its fans are those of PyTorch: an output element of a filter reads
+ * channels / groups times the product of the sizes, and fanOut is the number of filters times this product.
  */
 function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
-  const fanOut = shape.at(-1) ?? 1;
-  const fanIn = shape.length < 2 ? fanOut : shape.slice(0, -1).reduce((size, dim) => size * dim, 1);
+  const [first = 1, second = first, ...sizes] = shape;
+  const taps = sizeOf(sizes);
+  const [fanIn, fanOut] = sizes.length === 0 ? [first, second] : [second * taps, first * taps];
   return { fanIn: Math.max(1, fanIn), fanOut: Math.max(1, fanOut) };
 }
 
 // The options with which an `Initializer` is called. They are optional for users who call an initialiser directly; a
 // parameter always gives a dtype and a seed.
 const drawOptions = declareOptions(
-  ['zeros', 'constant', 'normal', 'truncatedNormal', 'glorot', 'he']
+  [
+    'zeros',
+    'constant',
+    'normal',
+    'truncatedNormal',
+    'glorot',
+    'he',
+    'lecunNormal',
+    'lecunUniform',
+    'kaimingUniform',
+    'orthogonal',
+  ]
     .map((name) => `initializers.${name}()`)
     .join(', '),
   { dtype: optional(dtypeName), seed: optional(seedNumber) },
@@ -55,6 +80,13 @@ function scaled(
   scale: (shape: readonly number[]) => number,
 ): Initializer {
   return checked(name, (shape, options) => evaluate(mul(draw(shape, options), scale(shape))));
+}
+
+/** Returns an initialiser that draws from the uniform distribution between -r and r, where `bound` returns r. */
+function uniform(name: string, bound: (shape: readonly number[]) => number): Initializer {
+  const draw = (shape: readonly number[], options: RandomOptions) =>
+    sub(mul(randomUniform(shape, options), 2), 1);
+  return scaled(name, draw, bound);
 }
 
 /**
@@ -105,15 +137,109 @@ export const initializers = {
    * fanOut)): Glorot & Bengio, AISTATS 2010. Use it for layers with tanh or sigmoid.
    */
   glorot: (): Initializer =>
-    scaled(
-      'glorot',
-      (shape, options) => sub(mul(randomUniform(shape, options), 2), 1),
-      (shape) => Math.sqrt(6 / (fans(shape).fanIn + fans(shape).fanOut)),
-    ),
+    uniform('glorot', (shape) => Math.sqrt(6 / (fans(shape).fanIn + fans(shape).fanOut))),
 
   /**
    * Returns an initialiser that draws from the normal distribution with mean 0 and variance 2 / fanIn: He et al., ICCV
    * 2015. Use it for layers with relu.
    */
   he: (): Initializer => scaled('he', randomNormal, (shape) => Math.sqrt(2 / fans(shape).fanIn)),
+
+  /**
+   * Returns an initialiser that draws from the normal distribution with mean 0 and variance 1 / fanIn: LeCun, Bottou,
+   * Orr & Müller, Efficient BackProp, 1998. Use it for layers with selu.
+   */
+  lecunNormal: (): Initializer =>
+    scaled('lecunNormal', randomNormal, (shape) => Math.sqrt(1 / fans(shape).fanIn)),
+
+  /**
+   * Returns an initialiser that draws from the uniform distribution between -r and r, where r = sqrt(3 / fanIn). Its
+   * variance is that of `lecunNormal`.
+   */
+  lecunUniform: (): Initializer =>
+    uniform('lecunUniform', (shape) => Math.sqrt(3 / fans(shape).fanIn)),
+
+  /**
+   * Returns an initialiser that draws from the uniform distribution between -r and r, where
+   * r = sqrt(6 / ((1 + slope^2) fanIn)): He et al., ICCV 2015, for layers with leakyRelu of this slope. The default is
+   * that of the layers of PyTorch, sqrt(5), with which r = 1 / sqrt(fanIn). With 0, it is for layers with relu.
+   * @throws ValueError if `slope` is not a finite number
+   */
+  kaimingUniform: (slope: number = Math.sqrt(5)): Initializer => {
+    const own = finite(slope, 'kaimingUniform', 'a slope');
+    return uniform('kaimingUniform', (shape) =>
+      Math.sqrt(6 / ((1 + own ** 2) * fans(shape).fanIn)),
+    );
+  },
+
+  /**
+   * Returns an initialiser that draws a matrix with orthogonal rows of length `gain` or, if it has more rows than
+   * columns, with orthogonal columns of this length: Saxe, McClelland & Ganguli, ICLR 2014. All such matrices are equally
+   * likely. A weight with more than two axes is a matrix whose rows are along its first axis, as in PyTorch. Use it for
+   * recurrent layers.
+   * @throws ValueError if `gain` is not a finite number. The initialiser throws ShapeError if the shape has fewer than
+   *   two axes
+   */
+  orthogonal: (gain = 1): Initializer => {
+    const own = finite(gain, 'orthogonal', 'a gain');
+    return checked('orthogonal', (shape, options) => orthogonal(shape, options, own));
+  },
 } as const;
+
+/** @throws ValueError if `value` is not a finite number */
+function finite(value: number, name: string, what: string): number {
+  if (Number.isFinite(value)) return value;
+  throw new ValueError(
+    `initializers.${name}: expected ${what} (a finite number), but received ${describeValue(value)}`,
+  );
+}
+
+/**
+ * Returns the orthogonal factor of the polar decomposition of a matrix of normal numbers, times `gain`. It is uniformly
+ * distributed, because the distribution of the normal matrix does not change under rotations.
+ */
+function orthogonal(
+  shape: readonly number[],
+  { dtype = 'float32', seed }: RandomOptions,
+  gain: number,
+): Tensor {
+  if (shape.length < 2) {
+    throw new ShapeError(
+      `initializers.orthogonal(): expected a shape with at least two axes, but received ${formatShape(shape)}`,
+    );
+  }
+  const [rows = 0, ...others] = shape;
+  const columns = sizeOf(others);
+  const [long, short] = [Math.max(rows, columns), Math.min(rows, columns)];
+  const drawn = randomNormal([long, short], {
+    dtype: 'float64',
+    ...(seed !== undefined && { seed }),
+  });
+  const factor = short === 0 ? drawn : constant(polarFactor(evaluate(drawn)));
+  const matrix = rows < columns ? transpose(factor) : factor;
+  return evaluate(cast(reshape(mul(matrix, gain), shape), dtype));
+}
+
+/**
+ * Returns the orthogonal factor Q of the polar decomposition X = Q P of a matrix with at least as many rows as columns,
+ * by the iteration X <- X (3 I - X' X) / 2 (Björck & Bowie, SIAM J. Numer. Anal. 1971). It raises each singular value to 1,
+ * if all are at most 1 at first: a small one grows by a factor of 1.5 in each step, and the distance from 1 is squared at
+ * the end.
+ */
+function polarFactor(drawn: Tensor): Tensor {
+  const columns = drawn.shape[1] as number;
+  const diagonal = new Tensor(Int32Array.from({ length: columns }, (_, i) => i));
+  const identity = oneHot(diagonal, columns, { dtype: 'float64' });
+  let x = evaluate(div(drawn, sqrt(sum(square(drawn)))));
+  // A matrix needs about 30 steps. With 200, all singular values above 1e-35 are raised to 1.
+  for (let step = 0; step < 200; step++) {
+    const products = matmul(transpose(x), x);
+    const { next, error } = evaluate({
+      next: mul(0.5, sub(mul(3, x), matmul(x, products))),
+      error: max(abs(sub(products, identity))),
+    });
+    x = next;
+    if (error.item() < 1e-8) break;
+  }
+  return x;
+}

@@ -33,10 +33,17 @@ export interface Drawn {
   readonly seed: number | undefined;
 }
 
-/** Returns how the parameters of a layer are made. What its options leave open is that of its scope. */
-export function drawn(scope: Scope, options: LayerOptions): Drawn {
+/**
+ * Returns how the parameters of a layer are made. What its options leave open is that of its scope. `init` is the
+ * initialiser if the scope has none.
+ */
+export function drawn(
+  scope: Scope,
+  options: LayerOptions,
+  init: Initializer = initializers.glorot(),
+): Drawn {
   return {
-    init: options.init ?? scope.init ?? initializers.glorot(),
+    init: options.init ?? scope.init ?? init,
     dtype: options.dtype ?? scope.dtype ?? 'float32',
     seed: options.seed ?? scope.seed,
   };

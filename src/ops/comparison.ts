@@ -42,6 +42,53 @@ export const greater = binary({
 });
 
 /**
+ * Returns true where a >= b, and false elsewhere, as bool. A comparison with NaN is false. The shapes broadcast. Both
+ * operands must have the same dtype, which may be any dtype. No gradient flows through `greaterEqual`. To compute with
+ * the result, convert it: `cast(greaterEqual(a, b), 'float32')`.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ; ValueError if an operand is not a
+ *   Node, Tensor or number
+ * @function
+ */
+export const greaterEqual = binary({
+  name: 'greaterEqual',
+  domains: apart,
+  dtype: comparison,
+  gradient: stepwise,
+});
+
+/**
+ * Returns true where a < b, and false elsewhere, as bool. A comparison with NaN is false. The shapes broadcast. Both
+ * operands must have the same dtype, which may be any dtype. No gradient flows through `less`. To compute with the
+ * result, convert it: `cast(less(a, b), 'float32')`.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ; ValueError if an operand is not a
+ *   Node, Tensor or number
+ * @function
+ */
+export const less = binary({
+  name: 'less',
+  domains: apart,
+  dtype: comparison,
+  expand: (a, b) => greater(b, a),
+  gradient: stepwise,
+});
+
+/**
+ * Returns true where a <= b, and false elsewhere, as bool. A comparison with NaN is false. The shapes broadcast. Both
+ * operands must have the same dtype, which may be any dtype. No gradient flows through `lessEqual`. To compute with the
+ * result, convert it: `cast(lessEqual(a, b), 'float32')`.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ; ValueError if an operand is not a
+ *   Node, Tensor or number
+ * @function
+ */
+export const lessEqual = binary({
+  name: 'lessEqual',
+  domains: apart,
+  dtype: comparison,
+  expand: (a, b) => greaterEqual(b, a),
+  gradient: stepwise,
+});
+
+/**
  * Returns true where a equals b, and false elsewhere, as bool. NaN does not equal anything. The shapes broadcast. Both
  * operands must have the same dtype, which may be any dtype. No gradient flows through `equal`. To compute with the
  * result, convert it: `cast(equal(a, b), 'float32')`.
@@ -51,6 +98,21 @@ export const greater = binary({
  */
 export const equal = binary({
   name: 'equal',
+  domains: apart,
+  dtype: comparison,
+  gradient: stepwise,
+});
+
+/**
+ * Returns true where a differs from b, and false elsewhere, as bool. NaN differs from everything, also from NaN. The
+ * shapes broadcast. Both operands must have the same dtype, which may be any dtype. No gradient flows through
+ * `notEqual`. To compute with the result, convert it: `cast(notEqual(a, b), 'float32')`.
+ * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ; ValueError if an operand is not a
+ *   Node, Tensor or number
+ * @function
+ */
+export const notEqual = binary({
+  name: 'notEqual',
   domains: apart,
   dtype: comparison,
   gradient: stepwise,

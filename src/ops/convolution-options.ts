@@ -54,10 +54,10 @@ export const sequenceAxes = ['length'] as const;
 export type Axes = typeof imageAxes | typeof sequenceAxes;
 
 /** The taps of a filter along an axis of length 1. */
-const one: Taps = { axis: 'height', stride: 1, dilation: 1, before: 0, after: 0 };
+export const one: Taps = { axis: 'height', stride: 1, dilation: 1, before: 0, after: 0 };
 
 /** Returns the padding along each axis, or 'same'. @throws ValueError if it is of another form */
-function paddingOf(name: string, axes: Axes, given: unknown): [number, number][] | 'same' {
+export function paddingOf(name: string, axes: Axes, given: unknown): [number, number][] | 'same' {
   const padding = copied(given, `[${name}] padding`);
   if (padding === 'same') return 'same';
   if (padding === 'valid') return axes.map(() => [0, 0]);

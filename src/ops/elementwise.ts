@@ -50,6 +50,8 @@ export interface BinaryDeclaration {
   readonly domains: readonly [Range, Range];
   /** The dtype rule. By default, both operands must have the same dtype, float32 or float64. */
   readonly dtype?: OpDeclaration['dtype'] | undefined;
+  /** Computes the op by other ops. By default, the op has a kernel of its own. */
+  readonly expand?: Binary;
   /**
    * The gradient rule. Returns the gradients for `a` and for `b`, both in the shape of the result `y`; `g` is the
    * gradient for `y`. Then `sumTo` reduces the gradients to the shapes of the operands.
@@ -63,7 +65,7 @@ export interface BinaryDeclaration {
  * Declares an element-wise op of two operands that broadcast, and returns its function. The kernel has the same name as
  * the op.
  */
-export function binary({ name, domains, dtype, gradient }: BinaryDeclaration): Binary {
+export function binary({ name, domains, dtype, expand, gradient }: BinaryDeclaration): Binary {
   const function_: Binary = (a, b) => apply([a, b], {});
   const apply = declare({
     name,
@@ -71,7 +73,9 @@ export function binary({ name, domains, dtype, gradient }: BinaryDeclaration): B
     broadcasts: true,
     dtype: dtype ?? floatingDType,
     shape: broadcastShape,
-    lowering: { kind: 'map', kernel: name },
+    lowering: expand
+      ? { kind: 'compose', expand: ([a, b]) => expand(a as Node, b as Node) }
+      : { kind: 'map', kernel: name },
     gradient: typeof gradient === 'function' ? unbroadcast(gradient) : gradient,
     samples: binarySamples((a, b) => function_(a, b), ...domains),
     refused: [

@@ -1,9 +1,11 @@
 /** Makes the samples and the refused calls that element-wise ops have in common. The tests use them. */
 
 import { DTypeError, ShapeError } from '../errors.js';
+import type { Shape } from '../graph/dimension.js';
 import { constant, input } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { Operand, Refusal, Sample, SampleInput } from '../graph/op.js';
+import type { DType } from '../tensor/dtype.js';
 
 /**
  * The interval [low, high) from which the elements of an operand are drawn. `gap` is the smallest absolute value that
@@ -13,6 +15,8 @@ export interface Range {
   readonly low?: number;
   readonly high?: number;
   readonly gap?: number;
+  /** float64 by default. */
+  readonly dtype?: DType;
 }
 
 /** An element-wise op of one operand. */
@@ -55,23 +59,31 @@ export function refusesIntegers(name: string, build: (x: Node) => unknown): Refu
   };
 }
 
-/**
- * Returns calls of an op of two operands that must be refused: shapes that do not broadcast, and dtypes that differ.
- */
-export function refusesMismatch(name: string, op: Binary): Refusal[] {
+/** Returns calls of an op of two operands of `dtype` that must be refused: the shapes do not broadcast. */
+export function refusesShapes(name: string, op: Binary, dtype: DType = 'float32'): Refusal[] {
+  const operand = (label: string, shape: Shape) => input(label, shape, { dtype });
   return [
     {
-      build: () => op(input('a', [2, 3]), input('b', [2, 4])),
+      build: () => op(operand('a', [2, 3]), operand('b', [2, 4])),
       error: ShapeError,
       message: new RegExp(
         `^\\[${name}\\] shapes do not broadcast: \\[2, 3\\] and \\[2, 4\\] \\(operands: \\[input 'a'\\], \\[input 'b'\\]\\)$`,
       ),
     },
     {
-      build: () => op(input('a', ['batch']), input('b', [5])),
+      build: () => op(operand('a', ['batch']), operand('b', [5])),
       error: ShapeError,
       message: new RegExp(`^\\[${name}\\] shapes do not broadcast: \\[batch\\] and \\[5\\]`),
     },
+  ];
+}
+
+/**
+ * Returns calls of an op of two operands that must be refused: shapes that do not broadcast, and dtypes that differ.
+ */
+export function refusesMismatch(name: string, op: Binary): Refusal[] {
+  return [
+    ...refusesShapes(name, op),
     {
       build: () => op(input('a', [2]), constant(1, { dtype: 'float64' })),
       error: DTypeError,

@@ -13,6 +13,7 @@ import { extent } from './extent.js';
 import { type GroupInstruction, groupInstruction } from './group.js';
 import { leaf, leafValue } from './leaf.js';
 import { cast, map, mapValue } from './map.js';
+import { positions } from './positions.js';
 import {
   type BatchInstruction,
   batchInstruction,
@@ -64,6 +65,7 @@ const lowerings: { readonly [L in Lowering as L['kind']]: LoweringRecord<L> } = 
   place,
   random,
   extent,
+  positions,
   routine,
   convolution,
   compose,

@@ -38,7 +38,15 @@ interface OpCase {
   };
 }
 
-const files = ['ops-elementwise', 'ops-structure', 'ops-routines', 'ops-convolution'];
+const files = [
+  'ops-elementwise',
+  'ops-kernels',
+  'ops-structure',
+  'ops-routines',
+  'ops-convolution',
+  'ops-networks',
+  'ops-data',
+];
 const all = files.flatMap((file) => readGolden<OpCase>(file));
 const casesWith = (wanted: (golden: OpCase) => unknown) =>
   titled(all.filter(wanted), ({ op, title }) => `${op}: ${title}`);
@@ -60,8 +68,10 @@ function build({ op, args, inputs }: OpCase): Built {
   const argument = (value: unknown): unknown => {
     if (typeof value === 'string' && value.startsWith('$')) return nodes[Number(value.slice(1))];
     if (Array.isArray(value)) return value.map(argument);
-    const nested = value as Partial<OpCase> | null;
-    return nested?.op && nested.args ? call(nested.op, nested.args) : value;
+    if (typeof value !== 'object' || value === null) return value;
+    const nested = value as Partial<OpCase>;
+    if (nested.op && nested.args) return call(nested.op, nested.args);
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, argument(one)]));
   };
   return { root: call(op, args), inputs: nodes };
 }

@@ -1,16 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import {
+  adam,
   Dense,
   GraphError,
   inference,
   input,
   Module,
+  mean,
   type Node,
   parameter,
   relu,
   type Scope,
+  StateError,
   scope,
+  sgd,
   training,
+  type Updates,
   ValueError,
   type Variable,
 } from '../../src/index.js';
@@ -169,5 +174,55 @@ describe('training and inference', () => {
       expect(error).toBeInstanceOf(ValueError);
       expect(error.message).toContain('returned a promise');
     }
+  });
+});
+
+describe('a frozen parameter', () => {
+  const loss = (net: Net) => mean(net.apply(x()));
+  const optimizers: [string, (loss: Node, parameters: Variable[]) => Updates][] = [
+    ['sgd', (root, parameters) => sgd(root, parameters, { rate: 1 })],
+    ['adam', (root, parameters) => adam(root, parameters)],
+  ];
+  it.each(optimizers)('is left out by %s', (_name, optimizer) => {
+    const net = new Net('net');
+    net.blocks[0]?.freeze();
+    const updates = optimizer(loss(net), net.parameters.slice(0, -1));
+    const written = updates.map(([leaf]) => leaf).filter(({ kind }) => kind === 'parameter');
+    expect(written.map(({ name }) => name)).toEqual([
+      'net.blocks.1.weight',
+      'net.blocks.1.bias',
+      'net.head.weight',
+    ]);
+  });
+
+  it.each(optimizers)('alone in a list is refused by %s, like an empty list', (name, optimizer) => {
+    const net = new Net('net');
+    net.freeze();
+    const frozen = errorOf(() => optimizer(loss(net), net.parameters));
+    expect(frozen).toBeInstanceOf(ValueError);
+    expect(frozen.message).toBe(
+      `${name}: all 6 parameters are frozen, such as [parameter 'net.blocks.0.weight'], so nothing would be trained; call unfreeze() on their module first`,
+    );
+    expect(errorOf(() => optimizer(loss(net), []))).toBeInstanceOf(ValueError);
+  });
+
+  it('cannot be frozen while updates train it; the others stay as they are', () => {
+    const net = new Net('net');
+    sgd(loss(net), net.blocks[1]?.parameters as Variable[], { rate: 1 });
+    const error = errorOf(() => net.freeze());
+    expect(error).toBeInstanceOf(StateError);
+    expect(error.message).toBe(
+      "[Net 'net'] freeze: updates that were built before train [parameter 'net.blocks.1.weight'], and would still train it; freeze it before the optimizer is built",
+    );
+    expect(net.blocks[0]?.frozen).toBe(false);
+    net.freeze((_variable, path) => path.startsWith('blocks.0'));
+    expect(net.blocks[0]?.frozen).toBe(true);
+  });
+
+  it('is not recorded as trained if the optimizer refuses its list', () => {
+    const net = new Net('net');
+    errorOf(() => sgd(loss(net), net.parameters, { rate: 1 })); // no gradient reaches `scale`
+    net.freeze();
+    expect(net.frozen).toBe(true);
   });
 });

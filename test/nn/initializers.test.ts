@@ -1,8 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { type Initializer, initializers, parameter, setSeed, ValueError } from '../../src/index.js';
+import {
+  evaluate,
+  type Initializer,
+  initializers,
+  matmul,
+  parameter,
+  reshape,
+  ShapeError,
+  setSeed,
+  transpose,
+  ValueError,
+} from '../../src/index.js';
 import { errorOf } from '../support.js';
 
 const { zeros, constant, normal, truncatedNormal, glorot, he } = initializers;
+const { lecunNormal, lecunUniform, kaimingUniform, orthogonal } = initializers;
 const shape = [300, 200];
 const size = 60_000;
 const draw = (init: Initializer, options: object = {}) => [
@@ -28,6 +40,9 @@ describe('initialisers', () => {
     ['truncatedNormal', truncatedNormal(0.3), 0.3 * 0.8796257, 0.6],
     ['glorot', glorot(), Math.sqrt(2 / 500), Math.sqrt(6 / 500)],
     ['he', he(), Math.sqrt(2 / 300), Infinity],
+    ['lecunNormal', lecunNormal(), Math.sqrt(1 / 300), Infinity],
+    ['lecunUniform', lecunUniform(), Math.sqrt(1 / 300), Math.sqrt(3 / 300)],
+    ['kaimingUniform', kaimingUniform(), Math.sqrt(1 / 900), Math.sqrt(1 / 300)],
   ])(
     '%s has mean 0, the right standard deviation and the right bounds',
     (_name, init, sigma, bound) => {
@@ -40,17 +55,68 @@ describe('initialisers', () => {
     },
   );
 
-  it('glorot takes the fan-in from all axes but the last, and the fan-out from the last axis', () => {
-    const bound = (dims: number[]) =>
-      largest([
-        ...parameter('w', { shape: dims, init: glorot(), seed: 1, dtype: 'float64' }).value.data,
-      ]);
+  // Three standard errors of the largest of some thousand uniform numbers are less than 1 %.
+  it.each<[string, number[], number]>([
+    ['a matrix [inputs, units]', [60, 50], Math.sqrt(6 / 110)],
+    ['a vector', [5000], Math.sqrt(6 / 10_000)],
+    ['the weight of conv1d: [filters, channels, length]', [20, 30, 5], Math.sqrt(6 / 250)],
+    [
+      'the weight of conv2d: [filters, channels, height, width]',
+      [20, 30, 5, 3],
+      Math.sqrt(6 / 750),
+    ],
+    ['no inputs', [0, 4], 0],
+  ])('glorot takes the fans of %s', (_title, dims, wanted) => {
+    const found = largest(draw(glorot(), { shape: dims }));
+    expect(Math.abs(found - wanted)).toBeLessThanOrEqual(0.01 * wanted);
+  });
+
+  it('kaimingUniform is the default of PyTorch, or that for leakyRelu of another slope', () => {
+    const weight = { shape: [40, 8, 3, 5] };
     const near = (found: number, wanted: number) =>
       expect(Math.abs(found / wanted - 1)).toBeLessThan(0.01);
-    near(bound([20, 30, 50]), Math.sqrt(6 / 650));
-    near(bound([5000]), Math.sqrt(6 / 10_000));
-    expect(bound([])).toBeLessThanOrEqual(Math.sqrt(3));
-    expect(bound([0, 4])).toBe(0);
+    near(largest(draw(kaimingUniform(), weight)), 1 / Math.sqrt(8 * 15));
+    near(largest(draw(kaimingUniform(0), weight)), Math.sqrt(6 / (8 * 15)));
+  });
+
+  it.each([[[5, 5]], [[3, 7]], [[7, 3]], [[4, 2, 3, 1]], [[20, 2, 2]], [[1, 6]]])(
+    'orthogonal has orthogonal rows or columns of length gain, for shape %o',
+    (dims: number[]) => {
+      const weight = parameter('w', {
+        shape: dims,
+        init: orthogonal(3),
+        seed: 1,
+        dtype: 'float64',
+      });
+      const rows = dims[0] as number;
+      const matrix = reshape(weight, [rows, weight.value.size / rows]);
+      const products =
+        rows > weight.value.size / rows
+          ? matmul(transpose(matrix), matrix)
+          : matmul(matrix, transpose(matrix));
+      const { data, shape: found } = evaluate(products);
+      data.forEach((value, index) => {
+        const onDiagonal = index % ((found[0] as number) + 1) === 0;
+        expect(value).toBeCloseTo(onDiagonal ? 9 : 0, 12);
+      });
+    },
+  );
+
+  it('orthogonal has elements of both signs, and none is fixed by the algorithm', () => {
+    const positive = (index: number) =>
+      Array.from({ length: 200 }, (_, seed) => draw(orthogonal(), { shape: [3, 3], seed })).filter(
+        (values) => (values[index] as number) > 0,
+      ).length;
+    // The standard error of a count of 200 fair coins is 7.
+    for (let index = 0; index < 9; index++)
+      expect(Math.abs(positive(index) - 100)).toBeLessThan(36);
+  });
+
+  it('orthogonal accepts a matrix without elements, and refuses a vector', () => {
+    expect(draw(orthogonal(), { shape: [0, 3] })).toEqual([]);
+    expect(errorOf(() => draw(orthogonal(), { shape: [3] }))).toBeInstanceOf(ShapeError);
+    expect(errorOf(() => orthogonal(Infinity)).message).toMatch(/a gain \(a finite number\)/);
+    expect(errorOf(() => kaimingUniform(NaN)).message).toMatch(/a slope \(a finite number\)/);
   });
 
   it.each(
@@ -59,6 +125,10 @@ describe('initialisers', () => {
       truncatedNormal: truncatedNormal(1),
       glorot: glorot(),
       he: he(),
+      lecunNormal: lecunNormal(),
+      lecunUniform: lecunUniform(),
+      kaimingUniform: kaimingUniform(),
+      orthogonal: orthogonal(),
     }),
   )(
     '%s gives the same values for the same seed, and others for another seed, name or setSeed',

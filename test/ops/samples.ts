@@ -20,6 +20,13 @@ function valuesOf(
     const value = low + (high - low) * draw();
     return Math.abs(value) < gap ? value + Math.sign(value || 1) * gap : value;
   });
+  // Random numbers above 0 count as true.
+  if (dtype === 'bool')
+    return new Tensor(
+      Uint8Array.from(all, (n) => Number(n > 0)),
+      shape,
+      dtype,
+    );
   const data = dtype === 'int32' ? Int32Array.from(all) : Float64Array.from(all);
   return new Tensor(dtype === 'float32' ? Float32Array.from(all) : data, shape);
 }

@@ -21,21 +21,31 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Do not write __pycache__ next to the sources.
 sys.dont_write_bytecode = True
 
+import layers
 import losses
 import lstm
 import ops_convolution
+import ops_data
 import ops_elementwise
+import ops_kernels
+import ops_networks
 import ops_routines
 import ops_structure
 import optimizers
+import recurrent
 import vae
 from record import write
 
 FILES = {
     "ops-elementwise": ops_elementwise,
+    "ops-kernels": ops_kernels,
     "ops-structure": ops_structure,
     "ops-routines": ops_routines,
     "ops-convolution": ops_convolution,
+    "ops-networks": ops_networks,
+    "ops-data": ops_data,
+    "layers": layers,
+    "recurrent": recurrent,
     "lstm": lstm,
     "vae": vae,
     "losses": losses,
@@ -46,7 +56,7 @@ FILES = {
 def main(folder):
     for name, module in FILES.items():
         cases = list(module.cases())
-        titles = [f"{c.get('op', c.get('loss', ''))} {c['title']}" for c in cases]
+        titles = [f"{c.get('op', c.get('loss', c.get('layer', '')))} {c['title']}" for c in cases]
         assert len(set(titles)) == len(titles), f"{name}: a title is used twice"
         path = write(folder, name, cases)
         print(f"{path}: {len(cases)} cases, {path.stat().st_size} bytes")

@@ -5,7 +5,6 @@ const rowsOpcode = 10;
 const drawBuffer = 6;
 const dtypes = ['float32', 'float64', 'int32', 'bool', 'uint8', 'mask32', 'mask64'];
 const masks = { float32: 'mask32', float64: 'mask64' };
-const comparisons = new Set(['greater', 'equal']);
 /** Operations that call libm for each element. A compiled loop would gain little. */
 const slow = new Set(['pow', 'sin', 'cos']);
 /** The largest number of loads and results of a compiled loop. native/kernels/compiled_loop.h has the same limit. */
@@ -15,7 +14,7 @@ const maxFolds = 8;
 
 /**
  * Returns the loops, each once, with the names of the models that use it.
- * @param kernels the rows of the kernel table, by id: { family, name }
+ * @param kernels the rows of the kernel table, by id: { family, name, form }
  * @param encode a function that returns the code of a model
  * @param phasesOf see src/primitives/rows.ts
  */
@@ -40,6 +39,12 @@ export function collect(models, kernels, encode, phasesOf) {
     }
   }
   return [...loops.values()];
+}
+
+/** Returns the type of the result of an operation on elements of `type`. */
+function resultOf({ family, name, form, type }) {
+  if (family === 'cast') return name;
+  return form === 'compares' ? (masks[type] ?? 'bool') : type;
 }
 
 /** Returns the indices of the buffers that are draws, and the position of the outputs (see native/program/code.h). */
@@ -87,8 +92,8 @@ function loopsOf(instruction, kernels, draws) {
   const list = [];
   for (let step = 0; step < steps; step++) {
     const [id, type, register, ...inputs] = take(6);
-    const { family, name } = kernels[id];
-    const result = family === 'cast' ? name : comparisons.has(name) ? masks[common] : common;
+    const { family, name, form } = kernels[id];
+    const result = resultOf({ family, name, form, type: dtypes[type] });
     const allowed = [common, masks[common]];
     if (!allowed.includes(dtypes[type]) || !allowed.includes(result) || slow.has(name)) return [];
     const from = inputs.filter((input) => input >= 0).map((input) => values[input]);
@@ -160,9 +165,8 @@ function phaseLoops(instruction, kernels, phasesOf) {
   );
   const typeOf = (value) => {
     if (value < loads) return dtypes[loaded[value][0]];
-    const { family, name, type } = operations[value - loads];
-    if (family === 'cast') return name;
-    return comparisons.has(name) ? (masks[dtypes[type]] ?? 'bool') : dtypes[type];
+    const { family, name, form, type } = operations[value - loads];
+    return resultOf({ family, name, form, type: dtypes[type] });
   };
   const full = operations
     .map((operation, i) => ({ ...operation, value: loads + i }))

@@ -8,9 +8,9 @@
 
 namespace forebay::FOREBAY_BODY {
 
-// ---- The operations. If an argument is NaN, the result is NaN, with these exceptions: Greater and Equal
-// return false, Where ignores the argument that it does not select, and Pow follows the function pow of C
-// (for example, pow(NaN, 0) is 1).
+// ---- The operations. If an argument is NaN, the result is NaN, with these exceptions: comparisons return
+// false (NotEqual: true), Where ignores the argument that it does not select, and Pow follows the function
+// pow of C (for example, pow(NaN, 0) is 1).
 
 // clang-format off
 struct Copy : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return a; } };
@@ -36,7 +36,9 @@ struct Sub : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T
 struct Mul : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a * b; } };
 struct Div : Binary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a / b; } };
 struct Greater : Comparison<Cost::low> { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a > b; } };
+struct GreaterEqual : Comparison<Cost::low> { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a >= b; } };
 struct Equal : Comparison<Cost::low> { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a == b; } };
+struct NotEqual : Comparison<Cost::low> { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a != b; } };
 struct Maximum : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return maximum(a, b); } };
 struct Minimum : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return minimum(a, b); } };
 
@@ -48,6 +50,12 @@ struct Fnma : Ternary<Cost::high> { template <class T> static FOREBAY_INLINE T o
 struct Where : Selection<Cost::low> {
   template <class T> static FOREBAY_INLINE T of(bool condition, T a, T b) { return condition ? a : b; }
 };
+
+// Operations on bools. They have no branches: both operands are evaluated.
+struct And : Binary<Cost::low> { static FOREBAY_INLINE bool of(bool a, bool b) { return a & b; } };
+struct Or : Binary<Cost::low> { static FOREBAY_INLINE bool of(bool a, bool b) { return a | b; } };
+struct Xor : Binary<Cost::low> { static FOREBAY_INLINE bool of(bool a, bool b) { return a != b; } };
+struct Not : Unary<Cost::low> { static FOREBAY_INLINE bool of(bool a) { return !a; } };
 
 // These operations call libm for each element.
 struct Pow : Binary<Cost::high> {
@@ -130,6 +138,17 @@ constexpr Kernel truths(const char* name) {
            truthsOf<Op, std::uint8_t>},
           Op::form};
 }
+// Operations on bools: masks in registers, bytes in memory. The type of the elements of a Uint8Array is
+// uint8, so this type has the routine of bytes, too.
+template <class Op>
+constexpr Kernel logic(const char* name) {
+  constexpr Routine bytes = tileOf<Op, Byte>;
+  return {Family::map,
+          name,
+          Op::arity,
+          cheapOf<Op>,
+          {none, none, none, bytes, bytes, tileOf<Op, Mask32>, tileOf<Op, Mask64>}};
+}
 template <class To>
 constexpr Kernel castTo(DType type) {
   return {Family::cast,
@@ -165,7 +184,13 @@ constexpr Kernel kernels[] = {
     numbers<Maximum>("maximum"),
     numbers<Minimum>("minimum"),
     truths<Greater>("greater"),
+    truths<GreaterEqual>("greaterEqual"),
     truths<Equal>("equal"),
+    truths<NotEqual>("notEqual"),
+    logic<And>("and"),
+    logic<Or>("or"),
+    logic<Xor>("xor"),
+    logic<Not>("not"),
     truths<Where>("where"),
     floats<Fma>("fma"),
     floats<Fms>("fms"),

@@ -61,9 +61,11 @@ class Masks {
       const kernel = operation.kernel === 'bool' ? maskOf(last) : operation.kernel;
       return this.#emit({ ...operation, kernel, dtype: last, operands: from }, kernel as LaneType);
     }
-    // Bools that are compared with bools, or selected, are bytes.
-    const dtype = isBool(last) ? 'bool' : last;
-    const { form } = kernelFacts('map', operation.kernel);
+    const { form, dtypes } = kernelFacts('map', operation.kernel);
+    // Logical operations read masks of any width. Bools that are compared with bools, or selected, are bytes.
+    const isLogic = dtypes.includes('mask32');
+    const mask = isLogic ? types.find((type) => type !== 'bool') : undefined;
+    const dtype = mask ?? (isBool(last) ? 'bool' : last);
     const operands = from.map((register, index) => {
       const type = form === 'selects' && index === 0 ? maskOf(dtype) : dtype;
       return this.#as(type, register);

@@ -8,6 +8,7 @@ import {
   abs,
   add,
   addN,
+  and,
   argmax,
   cast,
   concat,
@@ -19,13 +20,20 @@ import {
   exp,
   gather,
   greater,
+  greaterEqual,
+  isFinite as isFiniteNode,
+  less,
+  lessEqual,
   log,
   maximum,
   minimum,
   mul,
   type Node,
   neg,
+  not,
+  notEqual,
   oneHot,
+  or,
   pow,
   randomNormal,
   randomUniform,
@@ -44,6 +52,7 @@ import {
   tensor,
   transpose,
   where,
+  xor,
 } from '../../../src/index.js';
 import { classes, type Draft } from './draft.js';
 
@@ -95,6 +104,7 @@ const binary: readonly ((a: Node, b: Node) => Node)[] = [
   minimum,
   greater,
   (a, b) => where(greater(a, b), a, b),
+  (a, b) => where(or(less(a, b), not(isFiniteNode(a))), b, a),
   (a, b) => add(mul(a, b), a),
   (a, b) => sub(b, mul(a, b)),
 ];
@@ -211,6 +221,8 @@ export const fromIntegerStep: Step = (draft) => {
   return flat ? oneHot(indices, classes, { dtype }) : cast(indices, dtype);
 };
 
+const comparisons = [equal, notEqual, greater, greaterEqual, less, lessEqual];
+
 /** Creates a node of bool or uint8: a comparison, a conversion, a leaf or a selection. */
 export const byteStep: Step = (draft) => {
   const { draws, bytes, integers } = draft;
@@ -227,7 +239,11 @@ export const byteStep: Step = (draft) => {
     () => draft.input(draft.shape(), draws.pick(['bool', 'uint8'])),
     () => draft.state([draft.size()], draws.pick(['bool', 'uint8'])),
     () => last && cast(last, last.dtype === 'bool' ? 'uint8' : 'bool'),
-    () => last && draws.pick([equal, greater])(last, last.dtype === 'bool' ? 1 : 2),
+    () => last && draws.pick(comparisons)(last, last.dtype === 'bool' ? 1 : 2),
+    () =>
+      last &&
+      draws.pick([and, or, xor])(cast(last, 'bool'), greater(draft.fitting(last.shape), 0.5)),
+    () => not(greater(x, draft.fitting(x.shape))),
     () => last && where(last, last, 0),
   ])();
 };

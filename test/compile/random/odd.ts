@@ -8,6 +8,7 @@ import { Interpreter } from '../../../src/evaluate/interpreter.js';
 import { executionOrder, expansionOf } from '../../../src/evaluate/lowered.js';
 import { resultIn, resultsOf } from '../../../src/graph/results.js';
 import { type Node, Tensor } from '../../../src/index.js';
+import { kernelFacts } from '../../../src/native/addon.js';
 import { isFloating, type TypedArray } from '../../../src/tensor/dtype.js';
 import { drawCase } from './cases.js';
 import type { Numbers } from './draft.js';
@@ -103,8 +104,11 @@ function isJump(node: Node, inputs: readonly TypedArray[]): boolean {
   // 0 times infinity is NaN, but a subnormal number times infinity is infinite.
   if (lowering.kind === 'product' || lowering.kind === 'convolution') return isInfinite;
   if (lowering.kind === 'map') {
-    const kernels = ['greater', 'equal', 'sign', 'div', 'pow', 'log', 'sqrt'];
-    return kernels.includes(lowering.kernel) || (lowering.kernel === 'mul' && isInfinite);
+    const kernels = ['sign', 'div', 'pow', 'log', 'sqrt'];
+    const compares = kernelFacts('map', lowering.kernel).form === 'compares';
+    return (
+      compares || kernels.includes(lowering.kernel) || (lowering.kernel === 'mul' && isInfinite)
+    );
   }
   if (lowering.kind === 'reduce') return lowering.kernel === 'argmax';
   return lowering.kind === 'routine' || (lowering.kind === 'cast' && !isFloating(node.dtype));

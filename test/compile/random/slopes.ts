@@ -46,7 +46,13 @@ export const slopes: Readonly<Record<string, Slope>> = {
   maximum: (_v, x, xs, y, ys) => (x > y ? xs : x < y ? ys : Math.max(xs, ys)),
   minimum: (_v, x, xs, y, ys) => (x < y ? xs : x > y ? ys : Math.max(xs, ys)),
   greater: (v) => abs(v),
+  greaterEqual: (v) => abs(v),
   equal: (v) => abs(v),
+  notEqual: (v) => abs(v),
+  and: (v) => abs(v),
+  or: (v) => abs(v),
+  xor: (v) => abs(v),
+  not: (v) => abs(v),
   where: (_v, x, _xs, _y, ys, _z, zs) => (x === 0 ? zs : ys),
 };
 
@@ -76,7 +82,12 @@ export const exactness: Readonly<Record<string, Exactness>> = {
   maximum: (x, xe, y, ye) => (x > y ? xe > 0 : x < y ? ye > 0 : xe > 0 && ye > 0),
   minimum: (x, xe, y, ye) => (x < y ? xe > 0 : x > y ? ye > 0 : xe > 0 && ye > 0),
   greater: () => true,
+  greaterEqual: () => true,
   equal: () => true,
+  notEqual: () => true,
+  and: () => true,
+  or: () => true,
+  xor: () => true,
   where: (x, _xe, _y, ye, _z, ze) => (x === 0 ? ze > 0 : ye > 0),
 };
 
@@ -89,5 +100,7 @@ export const kinks: Readonly<Record<string, (x: number, y: number) => number>> =
   maximum: (x, y) => x - y,
   minimum: (x, y) => x - y,
   greater: (x, y) => x - y,
+  greaterEqual: (x, y) => x - y,
   equal: (x, y) => x - y,
+  notEqual: (x, y) => x - y,
 };

@@ -1,0 +1,189 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type AttentionOptions,
+  attention,
+  backward,
+  compile,
+  DTypeError,
+  evaluate,
+  input,
+  type Node,
+  parameter,
+  ShapeError,
+  square,
+  sum,
+  Tensor,
+  tensor,
+  ValueError,
+} from '../../src/index.js';
+import { errorOf, randomTensor } from '../support.js';
+import { expectDerivatives, shapesOf } from './agreement.js';
+
+const bools = (values: readonly number[], shape: readonly number[]) =>
+  new Tensor(Uint8Array.from(values), shape, 'bool');
+const drop = bools([1, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1, 1], [3, 4]);
+
+describe('attention', () => {
+  it.each<[string, string, AttentionOptions]>([
+    ['of matrices', '3x2 4x2 4x3', {}],
+    ['of heads', '2x3x2 2x4x2 2x4x2', { scale: 0.3 }],
+    ['that is causal', '2x1x4x2 2x1x3x2 2x1x3x2', { causal: true }],
+    ['with more keys than queries, causal', '2x3 4x3 4x1', { causal: true }],
+    ['with a bool mask', '2x3x2 2x4x2 2x4x2', { mask: drop }],
+    ['with a mask, causal', '3x2 4x2 4x2', { mask: drop, causal: true }],
+    ['with leading axes that broadcast', '2x1x3x2 4x2 3x4x2', {}],
+    ['of an empty batch', '0x3x2 0x4x2 0x4x2', { causal: true }],
+    ['without keys', '3x2 0x2 0x2', { causal: true }],
+    ['without queries', '0x2 3x2 3x2', {}],
+    ['of width 0', '3x0 4x0 4x2', {}],
+  ])('%s has derivatives of both orders', (_title, shapes, options) => {
+    const build = (...[q, k, v]: Node[]) => attention(q as Node, k as Node, v as Node, options);
+    expectDerivatives({ inputs: shapesOf(shapes).map((shape) => ({ shape })), build });
+  });
+
+  it('sends a gradient to a mask of numbers', () => {
+    const inputs = shapesOf('2x3x2 2x4x2 2x4x3 2x1x4').map((shape) => ({ shape }));
+    const build = (...[q, k, v, mask]: Node[]) =>
+      attention(q as Node, k as Node, v as Node, { mask: mask as Node });
+    expectDerivatives({ inputs, build });
+  });
+
+  it('gives 0 and the gradient 0 for queries without keys, whatever their elements are', () => {
+    const odd = [Number.NaN, Infinity, -Infinity, 1];
+    const [q, k, v] = shapesOf('4x1 2x1 2x1').map(
+      (shape, i): Node =>
+        parameter(
+          `x${i}`,
+          i === 0 ? new Tensor(Float64Array.from(odd), shape) : randomTensor(shape, i),
+        ),
+    ) as [Node, Node, Node];
+    const masks = [bools([0, 0], [1, 2]), new Tensor(Float64Array.of(-Infinity, -Infinity), [2])];
+    const y = attention(q, k, v, { mask: masks[0] as Tensor });
+    expect(evaluate(y).toArray()).toEqual([[0], [0], [0], [0]]);
+    const gradients = backward(sum(y));
+    // The gradient of k adds products of 0 with the queries, which are not finite here.
+    for (const x of [q, v]) {
+      const { data } = evaluate(gradients.of(x));
+      expect(Array.from(data, Math.abs)).toEqual(x === q ? [0, 0, 0, 0] : [0, 0]);
+    }
+    const finite = attention(k, k, v, { mask: masks[1] as Tensor });
+    expect(evaluate(finite).toArray()).toEqual([[0], [0]]);
+    expect(evaluate(backward(sum(finite)).of(k)).toArray()).toEqual([[0], [0]]);
+  });
+
+  it('does not overflow for large scores', () => {
+    const [q, k] = [tensor([[1e3], [-1e3]]), tensor([[1e3], [2e3]])];
+    const y = attention(q, k, tensor([[1], [2]]), { scale: 1 });
+    expect(evaluate(y).toArray()).toEqual([[2], [1]]);
+  });
+
+  it('works on named dimensions, for every option', () => {
+    const dtype = 'float64';
+    const [q, k, v] = [
+      input('q', ['batch', 2, 'steps', 'width'], { dtype }),
+      input('k', ['batch', 2, 'keys', 'width'], { dtype }),
+      input('v', ['batch', 2, 'keys', 3], { dtype }),
+    ];
+    const mask = input('mask', ['batch', 1, 1, 'keys'], { dtype: 'bool' });
+    const y = attention(q, k, v, { mask, causal: true });
+    const feeds = {
+      q: randomTensor([2, 2, 4, 5], 1),
+      k: randomTensor([2, 2, 3, 5], 2),
+      v: randomTensor([2, 2, 3, 3], 3),
+      mask: bools([1, 0, 1, 0, 1, 1], [2, 1, 1, 3]),
+    };
+    const fixed = attention(feeds.q, feeds.k, feeds.v, { mask: feeds.mask, causal: true });
+    const expected = evaluate(fixed).data;
+    const program = compile({ outputs: { y } });
+    for (const result of [evaluate(y, feeds), program.run(feeds).y as Tensor]) {
+      result.data.forEach((value, i) => {
+        expect(value).toBeCloseTo(expected[i] as number, 13);
+      });
+    }
+    program.dispose();
+  });
+
+  it('stores neither a causal mask nor a second matrix of scores', () => {
+    const of = (causal: boolean) => {
+      const [q, k, v] = ['q', 'k', 'v'].map((name) => parameter(name, Tensor.ones([2, 3, 64, 8])));
+      const y = attention(q as Node, k as Node, v as Node, { causal });
+      const gradient = backward(sum(square(y))).of(q as Node);
+      const program = compile({ outputs: { y, gradient } });
+      program.run();
+      const { arenaBytes, instructions } = program.stats();
+      program.dispose();
+      return { arenaBytes, instructions };
+    };
+    expect(of(true)).toEqual(of(false));
+    // The weights, and their gradients.
+    expect(of(true).arenaBytes).toBeLessThan(2.3 * 2 * 3 * 64 * 64 * 4);
+  });
+
+  const f = (...shape: (number | string)[]) => input('x', shape);
+  it.each<[string, () => unknown, new (message: string) => Error, RegExp]>([
+    [
+      'a vector',
+      () => attention(f(3), f(4, 3), f(4, 3)),
+      ShapeError,
+      /^\[attention\] expected q of shape \[\.\., heads, length, width\], but received \[3\]/,
+    ],
+    [
+      'widths that differ',
+      () => attention(f(2, 3), f(4, 5), f(4, 3)),
+      ShapeError,
+      /^\[attention\] q and k have different widths: q \[2, 3\], k \[4, 5\], v \[4, 3\]/,
+    ],
+    [
+      'lengths that differ',
+      () => attention(f(2, 3), f('keys', 3), f(4, 3)),
+      ShapeError,
+      /^\[attention\] k and v have different lengths: q \[2, 3\], k \[keys, 3\], v \[4, 3\]/,
+    ],
+    [
+      'leading axes that do not broadcast',
+      () => attention(f(2, 4, 3), f(3, 4, 3), f(4, 3)),
+      ShapeError,
+      /^\[attention\] the leading axes do not broadcast: q \[2, 4, 3\]/,
+    ],
+    [
+      'a mask of a wrong shape',
+      () => attention(f(2, 4, 3), f(2, 5, 3), f(2, 5, 3), { mask: f(5, 4) }),
+      ShapeError,
+      /^\[attention\] expected a mask that broadcasts to \[2, 4, 5\] \(\[\.\., queries, keys\]\), but received \[5, 4\]/,
+    ],
+    [
+      'a mask with more axes',
+      () => attention(f(4, 3), f(5, 3), f(5, 3), { mask: f(1, 1, 5) }),
+      ShapeError,
+      /^\[attention\] expected a mask that broadcasts to \[4, 5\]/,
+    ],
+    [
+      'a mask of integers',
+      () => attention(f(4, 3), f(5, 3), f(5, 3), { mask: input('m', [4, 5], { dtype: 'int32' }) }),
+      DTypeError,
+      /^\[attention\] expected a mask of bool \(true takes part\) or of float32 \(added to the scores\), but received int32; cast\(\) it/,
+    ],
+    [
+      'operands of two dtypes',
+      () => attention(f(4, 3), f(5, 3), input('v', [5, 3], { dtype: 'float64' })),
+      DTypeError,
+      /^\[attention\] operands have different dtypes: float32 and float64/,
+    ],
+    [
+      'an infinite scale',
+      () => attention(f(4, 3), f(5, 3), f(5, 3), { scale: Infinity }),
+      ValueError,
+      /^\[attention\]: scale must be a finite number, but is number Infinity/,
+    ],
+    [
+      'the option of PyTorch',
+      () => attention(f(4, 3), f(5, 3), f(5, 3), { isCausal: true } as AttentionOptions),
+      ValueError,
+      /there is no option 'isCausal'; did you mean 'causal'\?/,
+    ],
+  ])('refuses %s', (_title, build, kind, message) => {
+    const error = errorOf(build);
+    expect(error).toBeInstanceOf(kind);
+    expect(error.message).toMatch(message);
+  });
+});
