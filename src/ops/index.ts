@@ -18,12 +18,15 @@ export type { ConvOptions, ConvPadding } from './convolution-options.js';
 export { defineOp } from './declare.js';
 export { type DropoutOptions, dropout } from './dropout.js';
 export { einsum } from './einsum.js';
+export * from './elementary.js';
 export * from './extrema.js';
+export * from './gates.js';
 export { fromHWC, type UpsampleOptions, upsample2d } from './images.js';
 export { gather, scatterAdd, takeAlongAxis } from './indexing.js';
 export * from './logic.js';
 export * from './matmul.js';
 export * from './mean.js';
+export * from './norms.js';
 
 import './normalization.js'; // an op that only layers apply
 
@@ -33,6 +36,8 @@ export * from './pooling.js';
 export type { AvgPoolOptions, MaxPoolOptions } from './pooling-options.js';
 export * from './random.js';
 export * from './rearrange.js';
+export * from './rectifiers.js';
+export * from './reductions.js';
 export type { Binary, Unary } from './samples.js';
 export type { Padding, Sides } from './sides.js';
 export { flip, type SliceOptions, slice } from './slice.js';

@@ -21,9 +21,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Do not write __pycache__ next to the sources.
 sys.dont_write_bytecode = True
 
+import attention
 import layers
 import losses
 import lstm
+import ops_compositions
 import ops_convolution
 import ops_data
 import ops_elementwise
@@ -33,6 +35,7 @@ import ops_routines
 import ops_structure
 import optimizers
 import recurrent
+import schedules
 import vae
 from record import write
 
@@ -42,7 +45,9 @@ FILES = {
     "ops-structure": ops_structure,
     "ops-routines": ops_routines,
     "ops-convolution": ops_convolution,
+    "ops-compositions": ops_compositions,
     "ops-networks": ops_networks,
+    "attention": attention,
     "ops-data": ops_data,
     "layers": layers,
     "recurrent": recurrent,
@@ -50,6 +55,7 @@ FILES = {
     "vae": vae,
     "losses": losses,
     "optimizers": optimizers,
+    "schedules": schedules,
 }
 
 
