@@ -15,7 +15,7 @@ const tables = {
   ops: ['Ops', 'Functions that return nodes. `defineOp` adds your own.'],
   losses: [
     'Losses',
-    'A loss of Keras and TensorFlow.js that also takes probabilities needs an option for logits.',
+    'Cross-entropies take logits. Those of Keras also take probabilities, and need the option `from_logits`.',
   ],
   layers: ['Layers', 'Modules with parameters. A subclass of `Module` is your own.'],
   initializers: ['Initialisers', 'Members of `initializers`.'],
@@ -51,7 +51,7 @@ export function exported() {
   };
   return {
     ops: publicIn('ops').filter((name) => !notOps.includes(name)),
-    losses: publicIn('nn').filter((name) => !isLayer(name)),
+    losses: publicIn('losses'),
     layers: Object.keys(forebay).filter(
       (name) => typeof forebay[name] === 'function' && isLayer(name),
     ),
