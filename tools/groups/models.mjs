@@ -6,22 +6,7 @@ const optimizers = (fb) => ({
   sgd: (loss, parameters, rate) => fb.sgd(loss, parameters, { rate }),
   momentum: (loss, parameters, rate) => fb.sgd(loss, parameters, { rate, momentum: 0.9 }),
   adam: (loss, parameters, rate) => fb.adam(loss, parameters, { rate }),
-  adamW: (loss, parameters, rate) => fb.adamW(loss, parameters, { rate }),
-  rmsProp: (loss, parameters, rate) => fb.rmsProp(loss, parameters, { rate }),
-  adagrad: (loss, parameters, rate) => fb.adagrad(loss, parameters, { rate }),
-  lion: (loss, parameters, rate) => fb.lion(loss, parameters, { rate }),
-  scheduled: (loss, parameters, peak) => {
-    const rate = fb.schedules.cosine({ peak, warmup: 10, total: 100 });
-    return fb.adamW(loss, parameters, { rate, decays, clipGlobalNorm: 1 });
-  },
-  averaged: (loss, parameters, rate) => {
-    const rule = fb.averageWeights(fb.adamW({ rate }), { decay: 0.99 });
-    return fb.optimize(loss, parameters, rule);
-  },
 });
-
-/** Returns whether a parameter decays: the weights do, the biases do not. */
-const decays = ({ shape }) => shape.length > 1;
 
 const activations = (fb) => ({
   relu: fb.relu,

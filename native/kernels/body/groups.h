@@ -1081,7 +1081,7 @@ struct Loop18 : LoopLists {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 18 more
+// mlp-1, mlp-64, mlp-256 and 12 more
 template <class T>
 struct Loop19 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -1138,7 +1138,7 @@ struct Loop20 : LoopLists {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 17 more
+// mlp-1, mlp-64, mlp-256 and 11 more
 template <class T>
 struct Loop21 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
@@ -1762,7 +1762,7 @@ struct Loop38 : LoopLists {
   }
 };
 
-// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 9 more
+// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
 template <class T>
 struct Loop39 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
@@ -2097,486 +2097,9 @@ struct Loop48 : LoopLists {
   }
 };
 
-// dense relu mse adamW
-template <class T>
-struct Loop49 : LoopLists {
-  static constexpr std::uint16_t loadCount = 13;
-  static constexpr std::uint32_t singles = 4021;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("mul"), {13, 2}},
-      {idOf("fma"), {3, 4, 14}},
-      {idOf("square"), {13}},
-      {idOf("mul"), {16, 5}},
-      {idOf("fma"), {6, 7, 17}},
-      {idOf("sqrt"), {18}},
-      {idOf("fma"), {19, 8, 10}},
-      {idOf("div"), {9, 20}},
-      {idOf("mul"), {11, 12}},
-      {idOf("fma"), {21, 15, 22}},
-      {idOf("sub"), {12, 23}},
-  };
-  static constexpr std::uint16_t results[] = {15, 18, 24};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T v0 = *rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T v5 = *rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      const T v7 = *rowOf<T>(call, 7, r);
-      const T v8 = *rowOf<T>(call, 8, r);
-      const T v9 = *rowOf<T>(call, 9, r);
-      const T v10 = *rowOf<T>(call, 10, r);
-      const T v11 = *rowOf<T>(call, 11, r);
-      const T* const x12 = rowOf<T>(call, 12, r);
-      T* const y0 = rowOf<T>(call, 13, r);
-      T* const y1 = rowOf<T>(call, 14, r);
-      T* const y2 = rowOf<T>(call, 15, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v1 = x1[i];
-        const T v3 = x3[i];
-        const T v6 = x6[i];
-        const T v12 = x12[i];
-        const T v13 = Mul::of(v0, v1);
-        const T v14 = Mul::of(v13, v2);
-        const T v15 = Fma::of(v3, v4, v14);
-        const T v16 = Square::of(v13);
-        const T v17 = Mul::of(v16, v5);
-        const T v18 = Fma::of(v6, v7, v17);
-        const T v19 = Sqrt::of(v18);
-        const T v20 = Fma::of(v19, v8, v10);
-        const T v21 = Div::of(v9, v20);
-        const T v22 = Mul::of(v11, v12);
-        const T v23 = Fma::of(v21, v15, v22);
-        const T v24 = Sub::of(v12, v23);
-        y0[i] = v15;
-        y1[i] = v18;
-        y2[i] = v24;
-      }
-    }
-  }
-};
-
-// dense relu mse adamW
-template <class T>
-struct Loop50 : LoopLists {
-  static constexpr std::uint16_t loadCount = 12;
-  static constexpr std::uint32_t singles = 2010;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("fma"), {2, 3, 12}},
-      {idOf("square"), {0}},
-      {idOf("mul"), {14, 4}},
-      {idOf("fma"), {5, 6, 15}},
-      {idOf("sqrt"), {16}},
-      {idOf("fma"), {17, 7, 9}},
-      {idOf("div"), {8, 18}},
-      {idOf("mul"), {10, 11}},
-      {idOf("fma"), {19, 13, 20}},
-      {idOf("sub"), {11, 21}},
-  };
-  static constexpr std::uint16_t results[] = {13, 16, 22};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T v6 = *rowOf<T>(call, 6, r);
-      const T v7 = *rowOf<T>(call, 7, r);
-      const T v8 = *rowOf<T>(call, 8, r);
-      const T v9 = *rowOf<T>(call, 9, r);
-      const T v10 = *rowOf<T>(call, 10, r);
-      const T* const x11 = rowOf<T>(call, 11, r);
-      T* const y0 = rowOf<T>(call, 12, r);
-      T* const y1 = rowOf<T>(call, 13, r);
-      T* const y2 = rowOf<T>(call, 14, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v5 = x5[i];
-        const T v11 = x11[i];
-        const T v12 = Mul::of(v0, v1);
-        const T v13 = Fma::of(v2, v3, v12);
-        const T v14 = Square::of(v0);
-        const T v15 = Mul::of(v14, v4);
-        const T v16 = Fma::of(v5, v6, v15);
-        const T v17 = Sqrt::of(v16);
-        const T v18 = Fma::of(v17, v7, v9);
-        const T v19 = Div::of(v8, v18);
-        const T v20 = Mul::of(v10, v11);
-        const T v21 = Fma::of(v19, v13, v20);
-        const T v22 = Sub::of(v11, v21);
-        y0[i] = v13;
-        y1[i] = v16;
-        y2[i] = v22;
-      }
-    }
-  }
-};
-
-// dense relu mse rmsProp
-template <class T>
-struct Loop51 : LoopLists {
-  static constexpr std::uint16_t loadCount = 8;
-  static constexpr std::uint32_t singles = 117;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("square"), {8}},
-      {idOf("mul"), {9, 2}},
-      {idOf("fma"), {3, 4, 10}},
-      {idOf("sqrt"), {11}},
-      {idOf("add"), {12, 6}},
-      {idOf("div"), {5, 13}},
-      {idOf("fnma"), {14, 8, 7}},
-  };
-  static constexpr std::uint16_t results[] = {11, 15};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T v0 = *rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T v5 = *rowOf<T>(call, 5, r);
-      const T v6 = *rowOf<T>(call, 6, r);
-      const T* const x7 = rowOf<T>(call, 7, r);
-      T* const y0 = rowOf<T>(call, 8, r);
-      T* const y1 = rowOf<T>(call, 9, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v1 = x1[i];
-        const T v3 = x3[i];
-        const T v7 = x7[i];
-        const T v8 = Mul::of(v0, v1);
-        const T v9 = Square::of(v8);
-        const T v10 = Mul::of(v9, v2);
-        const T v11 = Fma::of(v3, v4, v10);
-        const T v12 = Sqrt::of(v11);
-        const T v13 = Add::of(v12, v6);
-        const T v14 = Div::of(v5, v13);
-        const T v15 = Fnma::of(v14, v8, v7);
-        y0[i] = v11;
-        y1[i] = v15;
-      }
-    }
-  }
-};
-
-// dense relu mse rmsProp
-template <class T>
-struct Loop52 : LoopLists {
-  static constexpr std::uint16_t loadCount = 7;
-  static constexpr std::uint32_t singles = 58;
-  static constexpr LoopStep steps[] = {
-      {idOf("square"), {0}},
-      {idOf("mul"), {7, 1}},
-      {idOf("fma"), {2, 3, 8}},
-      {idOf("sqrt"), {9}},
-      {idOf("add"), {10, 5}},
-      {idOf("div"), {4, 11}},
-      {idOf("fnma"), {12, 0, 6}},
-  };
-  static constexpr std::uint16_t results[] = {9, 13};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T v5 = *rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      T* const y0 = rowOf<T>(call, 7, r);
-      T* const y1 = rowOf<T>(call, 8, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v6 = x6[i];
-        const T v7 = Square::of(v0);
-        const T v8 = Mul::of(v7, v1);
-        const T v9 = Fma::of(v2, v3, v8);
-        const T v10 = Sqrt::of(v9);
-        const T v11 = Add::of(v10, v5);
-        const T v12 = Div::of(v4, v11);
-        const T v13 = Fnma::of(v12, v0, v6);
-        y0[i] = v9;
-        y1[i] = v13;
-      }
-    }
-  }
-};
-
-// dense relu mse adagrad
-template <class T>
-struct Loop53 : LoopLists {
-  static constexpr std::uint16_t loadCount = 6;
-  static constexpr std::uint32_t singles = 25;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("square"), {6}},
-      {idOf("add"), {2, 7}},
-      {idOf("sqrt"), {8}},
-      {idOf("add"), {9, 4}},
-      {idOf("div"), {3, 10}},
-      {idOf("fnma"), {11, 6, 5}},
-  };
-  static constexpr std::uint16_t results[] = {8, 12};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T v0 = *rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      T* const y0 = rowOf<T>(call, 6, r);
-      T* const y1 = rowOf<T>(call, 7, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v5 = x5[i];
-        const T v6 = Mul::of(v0, v1);
-        const T v7 = Square::of(v6);
-        const T v8 = Add::of(v2, v7);
-        const T v9 = Sqrt::of(v8);
-        const T v10 = Add::of(v9, v4);
-        const T v11 = Div::of(v3, v10);
-        const T v12 = Fnma::of(v11, v6, v5);
-        y0[i] = v8;
-        y1[i] = v12;
-      }
-    }
-  }
-};
-
-// dense relu mse adagrad
-template <class T>
-struct Loop54 : LoopLists {
-  static constexpr std::uint16_t loadCount = 5;
-  static constexpr std::uint32_t singles = 12;
-  static constexpr LoopStep steps[] = {
-      {idOf("square"), {1}},
-      {idOf("add"), {0, 5}},
-      {idOf("sqrt"), {6}},
-      {idOf("add"), {7, 3}},
-      {idOf("div"), {2, 8}},
-      {idOf("fnma"), {9, 1, 4}},
-  };
-  static constexpr std::uint16_t results[] = {6, 10};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      T* const y0 = rowOf<T>(call, 5, r);
-      T* const y1 = rowOf<T>(call, 6, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v4 = x4[i];
-        const T v5 = Square::of(v1);
-        const T v6 = Add::of(v0, v5);
-        const T v7 = Sqrt::of(v6);
-        const T v8 = Add::of(v7, v3);
-        const T v9 = Div::of(v2, v8);
-        const T v10 = Fnma::of(v9, v1, v4);
-        y0[i] = v6;
-        y1[i] = v10;
-      }
-    }
-  }
-};
-
-// dense relu mse lion
-template <class T>
-struct Loop55 : LoopLists {
-  static constexpr std::uint16_t loadCount = 9;
-  static constexpr std::uint32_t singles = 373;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("mul"), {9, 2}},
-      {idOf("fma"), {3, 4, 10}},
-      {idOf("mul"), {9, 5}},
-      {idOf("fma"), {3, 6, 12}},
-      {idOf("sign"), {13}},
-      {idOf("fnma"), {8, 14, 7}},
-  };
-  static constexpr std::uint16_t results[] = {11, 15};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T v0 = *rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T v5 = *rowOf<T>(call, 5, r);
-      const T v6 = *rowOf<T>(call, 6, r);
-      const T* const x7 = rowOf<T>(call, 7, r);
-      const T v8 = *rowOf<T>(call, 8, r);
-      T* const y0 = rowOf<T>(call, 9, r);
-      T* const y1 = rowOf<T>(call, 10, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v1 = x1[i];
-        const T v3 = x3[i];
-        const T v7 = x7[i];
-        const T v9 = Mul::of(v0, v1);
-        const T v10 = Mul::of(v9, v2);
-        const T v11 = Fma::of(v3, v4, v10);
-        const T v12 = Mul::of(v9, v5);
-        const T v13 = Fma::of(v3, v6, v12);
-        const T v14 = Sign::of(v13);
-        const T v15 = Fnma::of(v8, v14, v7);
-        y0[i] = v11;
-        y1[i] = v15;
-      }
-    }
-  }
-};
-
-// dense relu mse lion
-template <class T>
-struct Loop56 : LoopLists {
-  static constexpr std::uint16_t loadCount = 4;
-  static constexpr std::uint32_t singles = 10;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("fma"), {2, 3, 4}},
-  };
-  static constexpr std::uint16_t results[] = {5};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      T* const y0 = rowOf<T>(call, 4, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v4 = Mul::of(v0, v1);
-        const T v5 = Fma::of(v2, v3, v4);
-        y0[i] = v5;
-      }
-    }
-  }
-};
-
-// dense relu mse lion
-template <class T>
-struct Loop57 : LoopLists {
-  static constexpr std::uint16_t loadCount = 6;
-  static constexpr std::uint32_t singles = 42;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("fma"), {2, 3, 6}},
-      {idOf("sign"), {7}},
-      {idOf("fnma"), {5, 8, 4}},
-  };
-  static constexpr std::uint16_t results[] = {9};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T v5 = *rowOf<T>(call, 5, r);
-      T* const y0 = rowOf<T>(call, 6, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v4 = x4[i];
-        const T v6 = Mul::of(v0, v1);
-        const T v7 = Fma::of(v2, v3, v6);
-        const T v8 = Sign::of(v7);
-        const T v9 = Fnma::of(v5, v8, v4);
-        y0[i] = v9;
-      }
-    }
-  }
-};
-
-// dense relu mse scheduled
-template <class T>
-struct Loop58 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 1;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("square"), {2}},
-  };
-  static constexpr std::uint16_t results[] = {2, 3};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T v0 = *rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      T* const y1 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v1 = x1[i];
-        const T v2 = Mul::of(v0, v1);
-        const T v3 = Square::of(v2);
-        y0[i] = v2;
-        y1[i] = v3;
-      }
-    }
-  }
-};
-
-// dense relu mse scheduled
-template <class T>
-struct Loop59 : LoopLists {
-  static constexpr std::uint16_t loadCount = 1;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("square"), {0}},
-  };
-  static constexpr std::uint16_t results[] = {1};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      T* const y0 = rowOf<T>(call, 1, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = Square::of(v0);
-        y0[i] = v1;
-      }
-    }
-  }
-};
-
 // lstm
 template <class T>
-struct Loop60 : LoopLists {
+struct Loop49 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2650,7 +2173,7 @@ struct Loop60 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop61 : LoopLists {
+struct Loop50 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2722,7 +2245,7 @@ struct Loop61 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop62 : LoopLists {
+struct Loop51 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -2813,7 +2336,7 @@ struct Loop62 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop63 : LoopLists {
+struct Loop52 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 264;
   static constexpr LoopStep steps[] = {
@@ -2897,246 +2420,9 @@ struct Loop63 : LoopLists {
   }
 };
 
-// dense relu mse averaged
-template <class T>
-struct Loop64 : LoopLists {
-  static constexpr std::uint16_t loadCount = 18;
-  static constexpr std::uint32_t singles = 260947;
-  static constexpr LoopStep steps[] = {
-      {idOf("equal"), {0, 1}},
-      {idOf("where"), {18, 2, 3}},
-      {idOf("mul"), {4, 5}},
-      {idOf("mul"), {20, 6}},
-      {idOf("fma"), {7, 8, 21}},
-      {idOf("square"), {20}},
-      {idOf("mul"), {23, 9}},
-      {idOf("fma"), {10, 11, 24}},
-      {idOf("sqrt"), {25}},
-      {idOf("fma"), {26, 12, 14}},
-      {idOf("div"), {13, 27}},
-      {idOf("mul"), {15, 2}},
-      {idOf("fma"), {28, 22, 29}},
-      {idOf("sub"), {2, 30}},
-      {idOf("mul"), {31, 16}},
-      {idOf("fma"), {19, 17, 32}},
-  };
-  static constexpr std::uint16_t results[] = {22, 25, 31, 33};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T v0 = *rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T v6 = *rowOf<T>(call, 6, r);
-      const T* const x7 = rowOf<T>(call, 7, r);
-      const T v8 = *rowOf<T>(call, 8, r);
-      const T v9 = *rowOf<T>(call, 9, r);
-      const T* const x10 = rowOf<T>(call, 10, r);
-      const T v11 = *rowOf<T>(call, 11, r);
-      const T v12 = *rowOf<T>(call, 12, r);
-      const T v13 = *rowOf<T>(call, 13, r);
-      const T v14 = *rowOf<T>(call, 14, r);
-      const T v15 = *rowOf<T>(call, 15, r);
-      const T v16 = *rowOf<T>(call, 16, r);
-      const T v17 = *rowOf<T>(call, 17, r);
-      const bool v18 = Equal::of(v0, v1);
-      T* const y0 = rowOf<T>(call, 18, r);
-      T* const y1 = rowOf<T>(call, 19, r);
-      T* const y2 = rowOf<T>(call, 20, r);
-      T* const y3 = rowOf<T>(call, 21, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v5 = x5[i];
-        const T v7 = x7[i];
-        const T v10 = x10[i];
-        const T v19 = Where::of(v18, v2, v3);
-        const T v20 = Mul::of(v4, v5);
-        const T v21 = Mul::of(v20, v6);
-        const T v22 = Fma::of(v7, v8, v21);
-        const T v23 = Square::of(v20);
-        const T v24 = Mul::of(v23, v9);
-        const T v25 = Fma::of(v10, v11, v24);
-        const T v26 = Sqrt::of(v25);
-        const T v27 = Fma::of(v26, v12, v14);
-        const T v28 = Div::of(v13, v27);
-        const T v29 = Mul::of(v15, v2);
-        const T v30 = Fma::of(v28, v22, v29);
-        const T v31 = Sub::of(v2, v30);
-        const T v32 = Mul::of(v31, v16);
-        const T v33 = Fma::of(v19, v17, v32);
-        y0[i] = v22;
-        y1[i] = v25;
-        y2[i] = v31;
-        y3[i] = v33;
-      }
-    }
-  }
-};
-
-// dense relu mse averaged
-template <class T>
-struct Loop65 : LoopLists {
-  static constexpr std::uint16_t loadCount = 17;
-  static constexpr std::uint32_t singles = 130467;
-  static constexpr LoopStep steps[] = {
-      {idOf("equal"), {0, 1}},
-      {idOf("where"), {17, 2, 3}},
-      {idOf("mul"), {4, 5}},
-      {idOf("fma"), {6, 7, 19}},
-      {idOf("square"), {4}},
-      {idOf("mul"), {21, 8}},
-      {idOf("fma"), {9, 10, 22}},
-      {idOf("sqrt"), {23}},
-      {idOf("fma"), {24, 11, 13}},
-      {idOf("div"), {12, 25}},
-      {idOf("mul"), {14, 2}},
-      {idOf("fma"), {26, 20, 27}},
-      {idOf("sub"), {2, 28}},
-      {idOf("mul"), {29, 15}},
-      {idOf("fma"), {18, 16, 30}},
-  };
-  static constexpr std::uint16_t results[] = {20, 23, 29, 31};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T v0 = *rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T v5 = *rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      const T v7 = *rowOf<T>(call, 7, r);
-      const T v8 = *rowOf<T>(call, 8, r);
-      const T* const x9 = rowOf<T>(call, 9, r);
-      const T v10 = *rowOf<T>(call, 10, r);
-      const T v11 = *rowOf<T>(call, 11, r);
-      const T v12 = *rowOf<T>(call, 12, r);
-      const T v13 = *rowOf<T>(call, 13, r);
-      const T v14 = *rowOf<T>(call, 14, r);
-      const T v15 = *rowOf<T>(call, 15, r);
-      const T v16 = *rowOf<T>(call, 16, r);
-      const bool v17 = Equal::of(v0, v1);
-      T* const y0 = rowOf<T>(call, 17, r);
-      T* const y1 = rowOf<T>(call, 18, r);
-      T* const y2 = rowOf<T>(call, 19, r);
-      T* const y3 = rowOf<T>(call, 20, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v4 = x4[i];
-        const T v6 = x6[i];
-        const T v9 = x9[i];
-        const T v18 = Where::of(v17, v2, v3);
-        const T v19 = Mul::of(v4, v5);
-        const T v20 = Fma::of(v6, v7, v19);
-        const T v21 = Square::of(v4);
-        const T v22 = Mul::of(v21, v8);
-        const T v23 = Fma::of(v9, v10, v22);
-        const T v24 = Sqrt::of(v23);
-        const T v25 = Fma::of(v24, v11, v13);
-        const T v26 = Div::of(v12, v25);
-        const T v27 = Mul::of(v14, v2);
-        const T v28 = Fma::of(v26, v20, v27);
-        const T v29 = Sub::of(v2, v28);
-        const T v30 = Mul::of(v29, v15);
-        const T v31 = Fma::of(v18, v16, v30);
-        y0[i] = v20;
-        y1[i] = v23;
-        y2[i] = v29;
-        y3[i] = v31;
-      }
-    }
-  }
-};
-
-// dense relu mse averaged
-template <class T>
-struct Loop66 : LoopLists {
-  static constexpr std::uint16_t loadCount = 17;
-  static constexpr std::uint32_t singles = 112602;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("fma"), {2, 3, 17}},
-      {idOf("square"), {0}},
-      {idOf("mul"), {19, 4}},
-      {idOf("fma"), {5, 6, 20}},
-      {idOf("sqrt"), {21}},
-      {idOf("fma"), {22, 7, 9}},
-      {idOf("div"), {8, 23}},
-      {idOf("mul"), {10, 11}},
-      {idOf("fma"), {24, 18, 25}},
-      {idOf("sub"), {11, 26}},
-      {idOf("equal"), {12, 13}},
-      {idOf("where"), {28, 11, 14}},
-      {idOf("mul"), {27, 15}},
-      {idOf("fma"), {29, 16, 30}},
-  };
-  static constexpr std::uint16_t results[] = {18, 21, 27, 31};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T v6 = *rowOf<T>(call, 6, r);
-      const T v7 = *rowOf<T>(call, 7, r);
-      const T v8 = *rowOf<T>(call, 8, r);
-      const T v9 = *rowOf<T>(call, 9, r);
-      const T v10 = *rowOf<T>(call, 10, r);
-      const T* const x11 = rowOf<T>(call, 11, r);
-      const T v12 = *rowOf<T>(call, 12, r);
-      const T v13 = *rowOf<T>(call, 13, r);
-      const T* const x14 = rowOf<T>(call, 14, r);
-      const T v15 = *rowOf<T>(call, 15, r);
-      const T v16 = *rowOf<T>(call, 16, r);
-      const bool v28 = Equal::of(v12, v13);
-      T* const y0 = rowOf<T>(call, 17, r);
-      T* const y1 = rowOf<T>(call, 18, r);
-      T* const y2 = rowOf<T>(call, 19, r);
-      T* const y3 = rowOf<T>(call, 20, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v5 = x5[i];
-        const T v11 = x11[i];
-        const T v14 = x14[i];
-        const T v17 = Mul::of(v0, v1);
-        const T v18 = Fma::of(v2, v3, v17);
-        const T v19 = Square::of(v0);
-        const T v20 = Mul::of(v19, v4);
-        const T v21 = Fma::of(v5, v6, v20);
-        const T v22 = Sqrt::of(v21);
-        const T v23 = Fma::of(v22, v7, v9);
-        const T v24 = Div::of(v8, v23);
-        const T v25 = Mul::of(v10, v11);
-        const T v26 = Fma::of(v24, v18, v25);
-        const T v27 = Sub::of(v11, v26);
-        const T v29 = Where::of(v28, v11, v14);
-        const T v30 = Mul::of(v27, v15);
-        const T v31 = Fma::of(v29, v16, v30);
-        y0[i] = v18;
-        y1[i] = v21;
-        y2[i] = v27;
-        y3[i] = v31;
-      }
-    }
-  }
-};
-
 // autoencoder
 template <class T>
-struct Loop67 : LoopLists {
+struct Loop53 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 116;
   static constexpr LoopStep steps[] = {
@@ -3241,7 +2527,7 @@ struct Loop67 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop68 : LoopLists {
+struct Loop54 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -3279,7 +2565,7 @@ struct Loop68 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop69 : LoopLists {
+struct Loop55 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3323,7 +2609,7 @@ struct Loop69 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop70 : LoopLists {
+struct Loop56 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3352,7 +2638,7 @@ struct Loop70 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop71 : LoopLists {
+struct Loop57 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}};
@@ -3375,7 +2661,7 @@ struct Loop71 : LoopLists {
 
 // logSoftmax forward and backward, many classes, many probabilities
 template <class T>
-struct Loop72 : LoopLists {
+struct Loop58 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -3415,7 +2701,7 @@ struct Loop72 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop73 : LoopLists {
+struct Loop59 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 12;
   static constexpr LoopStep steps[] = {
@@ -3449,7 +2735,7 @@ struct Loop73 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop74 : LoopLists {
+struct Loop60 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}, {Fold::Kind::sum, 1}};
@@ -3476,7 +2762,7 @@ struct Loop74 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop75 : LoopLists {
+struct Loop61 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -3523,7 +2809,7 @@ struct Loop75 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop76 : LoopLists {
+struct Loop62 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -3587,7 +2873,7 @@ struct Loop76 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop77 : LoopLists {
+struct Loop63 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3630,7 +2916,7 @@ struct Loop77 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop78 : LoopLists {
+struct Loop64 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -3674,7 +2960,7 @@ struct Loop78 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop79 : LoopLists {
+struct Loop65 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -3699,7 +2985,7 @@ struct Loop79 : LoopLists {
 
 // many probabilities
 template <class T>
-struct Loop80 : LoopLists {
+struct Loop66 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3816,7 +3102,6 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop52, float>(),
     loopOf<Loop52, double>(),
     loopOf<Loop53, float>(),
-    loopOf<Loop53, double>(),
     loopOf<Loop54, float>(),
     loopOf<Loop54, double>(),
     loopOf<Loop55, float>(),
@@ -3837,36 +3122,12 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop62, double>(),
     loopOf<Loop63, float>(),
     loopOf<Loop63, double>(),
+    loopOf<Loop64, float>(),
     loopOf<Loop64, double>(),
+    loopOf<Loop65, float>(),
     loopOf<Loop65, double>(),
+    loopOf<Loop66, float>(),
     loopOf<Loop66, double>(),
-    loopOf<Loop67, float>(),
-    loopOf<Loop68, float>(),
-    loopOf<Loop68, double>(),
-    loopOf<Loop69, float>(),
-    loopOf<Loop69, double>(),
-    loopOf<Loop70, float>(),
-    loopOf<Loop70, double>(),
-    loopOf<Loop71, float>(),
-    loopOf<Loop71, double>(),
-    loopOf<Loop72, float>(),
-    loopOf<Loop72, double>(),
-    loopOf<Loop73, float>(),
-    loopOf<Loop73, double>(),
-    loopOf<Loop74, float>(),
-    loopOf<Loop74, double>(),
-    loopOf<Loop75, float>(),
-    loopOf<Loop75, double>(),
-    loopOf<Loop76, float>(),
-    loopOf<Loop76, double>(),
-    loopOf<Loop77, float>(),
-    loopOf<Loop77, double>(),
-    loopOf<Loop78, float>(),
-    loopOf<Loop78, double>(),
-    loopOf<Loop79, float>(),
-    loopOf<Loop79, double>(),
-    loopOf<Loop80, float>(),
-    loopOf<Loop80, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY
