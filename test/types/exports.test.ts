@@ -43,7 +43,7 @@ const composed = `log2 reciprocal
 /** Ops that only these functions and gradient rules apply. */
 const inner = `takeLabels negativeLogLikelihood maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
   convolution convolutionInputGradient convolutionWeightGradient normalization
-  maskedSoftmax positions`;
+  blockedAttention maskedSoftmax positions`;
 const words = (text: string) => text.trim().split(/\s+/);
 
 describe('import * as fb from forebay', () => {
