@@ -1739,32 +1739,9 @@ struct Loop37 : LoopLists {
   }
 };
 
-// bag
-template <class T>
-struct Loop38 : LoopLists {
-  static constexpr std::uint16_t loadCount = 1;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 0}};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      constexpr std::size_t size = RowSumFold<T>::block;
-      constexpr auto block = static_cast<std::int64_t>(size);
-      RowSumFold<T> s0;
-      std::int64_t at = 0;
-      for (; columns - at >= block; at += block) {
-        s0.template add<size>(x0 + at);
-      }
-      const std::int64_t rest = columns - at;
-      s0.finish(x0 + at, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
-    }
-  }
-};
-
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
 template <class T>
-struct Loop39 : LoopLists {
+struct Loop38 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1801,7 +1778,7 @@ struct Loop39 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
 template <class T>
-struct Loop40 : LoopLists {
+struct Loop39 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1828,7 +1805,7 @@ struct Loop40 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop41 : LoopLists {
+struct Loop40 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1856,7 +1833,7 @@ struct Loop41 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop42 : LoopLists {
+struct Loop41 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -1887,7 +1864,7 @@ struct Loop42 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop43 : LoopLists {
+struct Loop42 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1919,7 +1896,7 @@ struct Loop43 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop44 : LoopLists {
+struct Loop43 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1945,7 +1922,7 @@ struct Loop44 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop45 : LoopLists {
+struct Loop44 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 58;
   static constexpr LoopStep steps[] = {
@@ -2001,7 +1978,7 @@ struct Loop45 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop46 : LoopLists {
+struct Loop45 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2028,7 +2005,7 @@ struct Loop46 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop47 : LoopLists {
+struct Loop46 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 41;
   static constexpr LoopStep steps[] = {
@@ -2065,7 +2042,7 @@ struct Loop47 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop48 : LoopLists {
+struct Loop47 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 18;
   static constexpr LoopStep steps[] = {
@@ -2099,7 +2076,7 @@ struct Loop48 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop49 : LoopLists {
+struct Loop48 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2173,7 +2150,7 @@ struct Loop49 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop50 : LoopLists {
+struct Loop49 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2245,7 +2222,7 @@ struct Loop50 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop51 : LoopLists {
+struct Loop50 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -2336,7 +2313,7 @@ struct Loop51 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop52 : LoopLists {
+struct Loop51 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 264;
   static constexpr LoopStep steps[] = {
@@ -2422,7 +2399,7 @@ struct Loop52 : LoopLists {
 
 // autoencoder
 template <class T>
-struct Loop53 : LoopLists {
+struct Loop52 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 116;
   static constexpr LoopStep steps[] = {
@@ -2527,7 +2504,7 @@ struct Loop53 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop54 : LoopLists {
+struct Loop53 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2565,7 +2542,7 @@ struct Loop54 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop55 : LoopLists {
+struct Loop54 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2609,7 +2586,7 @@ struct Loop55 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop56 : LoopLists {
+struct Loop55 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2638,7 +2615,7 @@ struct Loop56 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop57 : LoopLists {
+struct Loop56 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}};
@@ -2661,7 +2638,7 @@ struct Loop57 : LoopLists {
 
 // logSoftmax forward and backward, many classes, many probabilities
 template <class T>
-struct Loop58 : LoopLists {
+struct Loop57 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2701,7 +2678,7 @@ struct Loop58 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop59 : LoopLists {
+struct Loop58 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 12;
   static constexpr LoopStep steps[] = {
@@ -2735,7 +2712,7 @@ struct Loop59 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop60 : LoopLists {
+struct Loop59 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}, {Fold::Kind::sum, 1}};
@@ -2762,7 +2739,7 @@ struct Loop60 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop61 : LoopLists {
+struct Loop60 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -2809,7 +2786,7 @@ struct Loop61 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop62 : LoopLists {
+struct Loop61 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -2873,7 +2850,7 @@ struct Loop62 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop63 : LoopLists {
+struct Loop62 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2916,7 +2893,7 @@ struct Loop63 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop64 : LoopLists {
+struct Loop63 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -2960,7 +2937,7 @@ struct Loop64 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop65 : LoopLists {
+struct Loop64 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2985,7 +2962,7 @@ struct Loop65 : LoopLists {
 
 // many probabilities
 template <class T>
-struct Loop66 : LoopLists {
+struct Loop65 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3073,6 +3050,7 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop36, float>(),
     loopOf<Loop37, float>(),
     loopOf<Loop38, float>(),
+    loopOf<Loop38, double>(),
     loopOf<Loop39, float>(),
     loopOf<Loop39, double>(),
     loopOf<Loop40, float>(),
@@ -3100,8 +3078,8 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop51, float>(),
     loopOf<Loop51, double>(),
     loopOf<Loop52, float>(),
-    loopOf<Loop52, double>(),
     loopOf<Loop53, float>(),
+    loopOf<Loop53, double>(),
     loopOf<Loop54, float>(),
     loopOf<Loop54, double>(),
     loopOf<Loop55, float>(),
@@ -3126,8 +3104,6 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop64, double>(),
     loopOf<Loop65, float>(),
     loopOf<Loop65, double>(),
-    loopOf<Loop66, float>(),
-    loopOf<Loop66, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY
