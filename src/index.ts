@@ -102,6 +102,7 @@ export { load, loadMetadata, type SaveOptions, save } from './io/safetensors.js'
 export type { DTypes, LoadOptions, Skipped } from './io/selection.js';
 export type { FilePath, FileSource, FileUrl } from './io/sources.js';
 export type { Saved } from './io/values.js';
+export * from './losses/index.js';
 export { copy } from './modules/copy.js';
 export {
   type ArgumentsOf,
@@ -113,6 +114,7 @@ export {
 export type { Restored } from './modules/named.js';
 export { Scope, type ScopeOptions, scope } from './modules/scope.js';
 export { Sequential, type SequentialLayer } from './modules/sequential.js';
+export { summary } from './modules/summary.js';
 export type { LeftOut, NameMap, TransferOptions } from './modules/transfer.js';
 export { type ConfigureOptions, configure } from './native/configure.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
@@ -126,7 +128,6 @@ export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
 export { GRU, type GRUGates, type GRUOptions } from './nn/gru.js';
 export { initializers } from './nn/initializers.js';
 export type { LayerOptions } from './nn/layer.js';
-export { binaryCrossEntropyWithLogits, mse, softmaxCrossEntropy } from './nn/losses.js';
 export { LSTM, type LSTMGates, type LSTMOptions, type LSTMState } from './nn/lstm.js';
 export {
   GroupNorm,

@@ -33,6 +33,13 @@ const y = fb.add(fb.matmul(x, w), b);
 const loss = fb.mean(fb.square(y));
 const steps = fb.input('steps', [3, 2, 2]);
 const one = fb.input('one', [2, 2]);
+const classes = fb.input('classes', ['batch'], { dtype: 'int32' });
+const allOfCrossEntropy = {
+  weights: [1, 2],
+  labelSmoothing: 0.1,
+  ignoreIndex: -1,
+  reduction: 'sum',
+};
 const data = [
   [1, 2],
   [3, 4],
@@ -282,6 +289,7 @@ const table: Readonly<Record<string, () => Call>> = {
   'Scope#claim': () => ({ on: fb.scope('net'), args: [{}] }),
   'Scope#owners': () => ({ on: fb.scope('net'), args: [] }),
   'new Module': () => ({ args: ['net'] }),
+  summary: () => ({ args: [layer] }),
   substitute: () => ({ args: [{ loss }, new Map([[w, fb.mul(w, 2)]])] }),
   restore: () => ({
     args: ['saved.safetensors', { w }, { map: { w: 'w' }, strict: true }],
@@ -461,9 +469,22 @@ const table: Readonly<Record<string, () => Call>> = {
   'VariationalAutoencoder#decodeLogits': () => ({ on: vae, args: [one] }),
   'VariationalAutoencoder#loss': () => ({ on: vae, args: [one, { noise: one }] }),
   'VariationalAutoencoder#terms': () => ({ on: vae, args: [one, { noise: one }] }),
-  mse: () => ({ args: [y, y] }),
-  softmaxCrossEntropy: () => ({ args: [y, y] }),
-  binaryCrossEntropyWithLogits: () => ({ args: [y, y] }),
+  // ops and losses
+  norm: () => ({ args: [fb.input('vectors', [2, 3]), { p: 3, axes: [1], keepDims: true }] }),
+  clamp: () => ({ args: [fb.input('clamped', [2]), { min: 0, max: 1 }] }),
+  log2: () => ({ args: [fb.input('positive', [2])] }),
+  reciprocal: () => ({ args: [fb.input('positive', [2])] }),
+  mse: () => ({ args: [y, y, { reduction: 'sum' }] }),
+  mae: () => ({ args: [y, y, { reduction: 'sum' }] }),
+  huber: () => ({ args: [y, y, { delta: 2, reduction: 'none' }] }),
+  klDivergence: () => ({ args: [y, y, { reduction: 'sum' }] }),
+  cosineSimilarity: () => ({ args: [y, y, { axis: 1, epsilon: 1e-3 }] }),
+  crossEntropy: () => ({ args: [y, classes, allOfCrossEntropy] }),
+  'crossEntropy, of probabilities': () => ({ args: [y, y, { labelSmoothing: 0.1 }] }),
+  softmaxCrossEntropy: () => ({ args: [y, classes, allOfCrossEntropy] }),
+  binaryCrossEntropyWithLogits: () => ({
+    args: [y, y, { positiveWeight: 2, weights: [1, 2], reduction: 'sum' }],
+  }),
   'initializers.zeros': () => ({ args: [] }),
   'initializers.constant': () => ({ args: [1] }),
   'initializers.normal': () => ({ args: [1] }),

@@ -33,6 +33,7 @@ import ops_routines
 import ops_structure
 import optimizers
 import recurrent
+import schedules
 import vae
 from record import write
 
@@ -50,6 +51,7 @@ FILES = {
     "vae": vae,
     "losses": losses,
     "optimizers": optimizers,
+    "schedules": schedules,
 }
 
 
