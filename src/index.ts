@@ -121,7 +121,14 @@ export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';
 export type { Activation } from './nn/activations.js';
 export { BatchNorm, type BatchNormOptions } from './nn/batch-norm.js';
-export { Conv1d, type Conv1dOptions, Conv2d, type Conv2dOptions } from './nn/convolution.js';
+export {
+  Conv1d,
+  type Conv1dOptions,
+  Conv2d,
+  type Conv2dOptions,
+  ConvTranspose2d,
+  type ConvTranspose2dOptions,
+} from './nn/convolution.js';
 export { Dense, type DenseOptions, FeedForward, type FeedForwardOptions } from './nn/dense.js';
 export { Dropout, type DropoutLayerOptions } from './nn/dropout.js';
 export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
@@ -129,6 +136,12 @@ export { GRU, type GRUGates, type GRUOptions } from './nn/gru.js';
 export { initializers } from './nn/initializers.js';
 export type { LayerOptions } from './nn/layer.js';
 export { LSTM, type LSTMGates, type LSTMOptions, type LSTMState } from './nn/lstm.js';
+export {
+  type AttendingOptions,
+  type AttentionOperands,
+  MultiHeadAttention,
+  type MultiHeadAttentionOptions,
+} from './nn/multi-head-attention.js';
 export {
   GroupNorm,
   type GroupNormOptions,
@@ -147,6 +160,7 @@ export {
   type StatesOf,
 } from './nn/recurrent.js';
 export { SimpleRNN, type SimpleRNNGates, type SimpleRNNOptions } from './nn/simple-rnn.js';
+export { TransformerEncoderLayer, type TransformerEncoderLayerOptions } from './nn/transformer.js';
 export {
   type LossOptions,
   VariationalAutoencoder,

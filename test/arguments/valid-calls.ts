@@ -422,8 +422,55 @@ const table: Readonly<Record<string, () => Call>> = {
     on: new fb.Conv2d('c', { inputs: 2, filters: 4, size: 3 }),
     args: [fb.input('images', ['batch', 2, 4, 4])],
   }),
+  'new MultiHeadAttention': () => ({
+    args: ['m', { features: 2, heads: 2, dropout: 0.5, ...layerOptions }],
+  }),
+  'MultiHeadAttention#forward': () => ({
+    on: new fb.MultiHeadAttention('m', { features: 2, heads: 1 }),
+    args: [one, one, one, { mask: fb.input('mask', [2, 2], { dtype: 'bool' }), causal: true }],
+  }),
+  'MultiHeadAttention#forward, of one operand': () => ({
+    on: new fb.MultiHeadAttention('m', { features: 2, heads: 1 }),
+    args: [one, { causal: true }],
+  }),
+  'new TransformerEncoderLayer': () => ({
+    args: [
+      't',
+      {
+        features: 2,
+        heads: 2,
+        hidden: 3,
+        activation: fb.relu,
+        normFirst: true,
+        dropout: 0.5,
+        ...layerOptions,
+      },
+    ],
+  }),
+  'TransformerEncoderLayer#forward': () => ({
+    on: new fb.TransformerEncoderLayer('t', { features: 2, heads: 1, hidden: 2 }),
+    args: [one, { causal: true }],
+  }),
   'new Dropout': () => ({ args: ['d', { rate: 0.5, seed: 1 }] }),
   'Dropout#forward': () => ({ on: new fb.Dropout('d', { rate: 0.5 }), args: [one] }),
+  'new ConvTranspose2d': () => ({
+    args: [
+      'c',
+      {
+        inputs: 2,
+        filters: 4,
+        size: 3,
+        outputPadding: 0,
+        ...conv2d,
+        ...finishing,
+        ...layerOptions,
+      },
+    ],
+  }),
+  'ConvTranspose2d#forward': () => ({
+    on: new fb.ConvTranspose2d('c', { inputs: 2, filters: 4, size: 3 }),
+    args: [fb.input('images', ['batch', 2, 4, 4])],
+  }),
   'new Embedding': () => ({ args: ['e', { inputs: 3, units: 2, ...layerOptions }] }),
   'Embedding#forward': () => ({
     on: new fb.Embedding('e', { inputs: 3, units: 2 }),

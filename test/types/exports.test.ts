@@ -22,8 +22,8 @@ const contract = {
   modules:
     'Module Scope scope training inference sideUpdate sideUpdates Sequential restore copy assign substitute summary',
   layers: `Dense FeedForward LSTM VariationalAutoencoder
-    Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm
-    Recurrent SimpleRNN GRU Dropout`,
+    Conv1d Conv2d ConvTranspose2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm
+    Recurrent SimpleRNN GRU Dropout MultiHeadAttention TransformerEncoderLayer`,
   files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
   see: 'dot nativeInfo setThreads getThreads configure',
   errors:
@@ -43,7 +43,7 @@ const composed = `log2 reciprocal
 /** Ops that only these functions and gradient rules apply. */
 const inner = `takeLabels negativeLogLikelihood maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
   convolution convolutionInputGradient convolutionWeightGradient normalization
-  maskedSoftmax positions`;
+  blockedAttention maskedSoftmax positions`;
 const words = (text: string) => text.trim().split(/\s+/);
 
 describe('import * as fb from forebay', () => {
