@@ -6,6 +6,7 @@ export { type BackwardOptions, backward } from './autodiff/backward.js';
 export { type CheckOptions, checkGradients } from './autodiff/check.js';
 export { Gradients } from './autodiff/gradients.js';
 export { BackwardPass } from './autodiff/pass.js';
+export { type Assigned, assign } from './compile/assign.js';
 export type { Variables } from './compile/constants.js';
 export type { Stats } from './compile/encoded.js';
 export type { ProfileRow } from './compile/profile.js';
@@ -89,16 +90,19 @@ export { result } from './graph/result.js';
 export type { BoundResults, Result, Results } from './graph/results.js';
 export { setSeed } from './graph/seed.js';
 export { sideUpdate, sideUpdates } from './graph/side-updates.js';
+export { type Replacements, substitute } from './graph/substitute.js';
 export { type Edge, WaitList } from './graph/waitlist.js';
 export type { Window } from './graph/window.js';
 export { type CsvColumn, type CsvColumns, type CsvOptions, loadCsv, parseCsv } from './io/csv.js';
 export type { Metadata } from './io/header.js';
 export { type LoadNpyOptions, loadNpy, saveNpy } from './io/npy.js';
 export { loadNpz, type SaveNpzOptions, saveNpz } from './io/npz.js';
+export { restore } from './io/restore.js';
 export { load, loadMetadata, type SaveOptions, save } from './io/safetensors.js';
 export type { DTypes, LoadOptions, Skipped } from './io/selection.js';
 export type { FilePath, FileSource, FileUrl } from './io/sources.js';
-export type { Restored, Saved } from './io/values.js';
+export type { Saved } from './io/values.js';
+export { copy } from './modules/copy.js';
 export {
   type ArgumentsOf,
   type Match,
@@ -106,8 +110,11 @@ export {
   type OwnParameterOptions,
   type ResultOf,
 } from './modules/module.js';
+export type { Restored } from './modules/named.js';
 export { Scope, type ScopeOptions, scope } from './modules/scope.js';
 export { Sequential, type SequentialLayer } from './modules/sequential.js';
+export { summary } from './modules/summary.js';
+export type { LeftOut, NameMap, TransferOptions } from './modules/transfer.js';
 export { type ConfigureOptions, configure } from './native/configure.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';
@@ -115,7 +122,9 @@ export type { Activation } from './nn/activations.js';
 export { BatchNorm, type BatchNormOptions } from './nn/batch-norm.js';
 export { Conv1d, type Conv1dOptions, Conv2d, type Conv2dOptions } from './nn/convolution.js';
 export { Dense, type DenseOptions, FeedForward, type FeedForwardOptions } from './nn/dense.js';
+export { Dropout, type DropoutLayerOptions } from './nn/dropout.js';
 export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
+export { GRU, type GRUGates, type GRUOptions } from './nn/gru.js';
 export { initializers } from './nn/initializers.js';
 export type { LayerOptions } from './nn/layer.js';
 export { binaryCrossEntropyWithLogits, mse, softmaxCrossEntropy } from './nn/losses.js';
@@ -129,14 +138,54 @@ export {
   type RMSNormOptions,
 } from './nn/normalization.js';
 export {
+  type Directions,
+  type HiddenState,
+  type LayerStatesOf,
+  Recurrent,
+  type RecurrentOptions,
+  type Stacked,
+  type StatesOf,
+} from './nn/recurrent.js';
+export { SimpleRNN, type SimpleRNNGates, type SimpleRNNOptions } from './nn/simple-rnn.js';
+export {
   type LossOptions,
   VariationalAutoencoder,
   type VariationalAutoencoderOptions,
 } from './nn/vae.js';
 export * from './ops/index.js';
-export { type AdamOptions, adam } from './optim/adam.js';
-export type { Rate } from './optim/gradients.js';
+export {
+  type AverageOptions,
+  accumulate,
+  averageWeights,
+} from './optim/accumulate.js';
+export { type AdamOptions, type AdamWOptions, adam, adamW } from './optim/adam.js';
+export {
+  type Chooses,
+  chain,
+  clipGlobalNorm,
+  clipValue,
+  type DecayOptions,
+  decayWeights,
+  scaleByRate,
+} from './optim/chain.js';
+export { type Groups, groups } from './optim/groups.js';
+export { type LionOptions, lion } from './optim/lion.js';
+export { type ScaleByAdamOptions, scaleByAdam } from './optim/moments.js';
+export { averages, type OptimizeOptions, optimize, rates } from './optim/optimize.js';
+export type { Rate } from './optim/rate.js';
+export { type AdagradOptions, adagrad, type RmsPropOptions, rmsProp } from './optim/rms-prop.js';
+export type { Rule } from './optim/rule.js';
+export {
+  type CosineOptions,
+  type ExponentialOptions,
+  type LinearOptions,
+  type OneCycleOptions,
+  type PiecewiseOptions,
+  type Schedule,
+  schedules,
+} from './optim/schedules.js';
 export { type SgdOptions, sgd } from './optim/sgd.js';
+export type { Trainables } from './optim/trainables.js';
 export type { DType, TypedArray } from './tensor/dtype.js';
 export type { Booleans, Nested, NestedData, NumberArray } from './tensor/nested.js';
 export type { JsonTensor, PlainTensor } from './tensor/plain.js';

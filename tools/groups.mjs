@@ -11,14 +11,18 @@ const require = createRequire(import.meta.url);
 export const generated = new URL('../native/kernels/body/groups.h', import.meta.url);
 
 /** Returns the text of the file. @param bench the modules of the benchmark that define its workloads */
-export function groups({ workloads, tensorsOf, valuesOf, buildGraph }) {
+export function groups({ workloads, tensorsOf, buildGraph }) {
   const fb = require('../dist/index.js');
   const { specialise } = require('../dist/compile/specialise.js');
   const { phasesOf } = require('../dist/primitives/rows.js');
   const { kernels } = require('../build/Release/forebay.node').describe();
+  const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array };
+  // The initial values do not change a program, so they are zeros.
   const startOf = (spec) => {
     const tensors = new Map(tensorsOf(spec).map((tensor) => [tensor.name, tensor]));
-    return { get: (name) => ({ ...tensors.get(name), values: valuesOf(tensors.get(name)) }) };
+    const zeros = ({ dtype, shape }) =>
+      new arrays[dtype](shape.reduce((size, dim) => size * dim, 1));
+    return { get: (name) => ({ ...tensors.get(name), values: zeros(tensors.get(name)) }) };
   };
   const graphs = models(fb, { workloads, buildGraph, startOf });
   const encode = ({ outputs, updates }) => specialise(outputs, updates, new Map()).code;
@@ -26,8 +30,8 @@ export function groups({ workloads, tensorsOf, valuesOf, buildGraph }) {
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const [{ workloads, tensorsOf }, { valuesOf }, { buildGraph }] = await Promise.all(
-    ['workloads', 'values', 'forebay/graph'].map((name) => import(`../bench/build/${name}.js`)),
+  const [{ workloads }, { tensorsOf }, { buildGraph }] = await Promise.all(
+    ['workloads', 'tensors', 'forebay/graph'].map((name) => import(`../bench/build/${name}.js`)),
   );
-  writeFileSync(generated, groups({ workloads, tensorsOf, valuesOf, buildGraph }));
+  writeFileSync(generated, groups({ workloads, tensorsOf, buildGraph }));
 }

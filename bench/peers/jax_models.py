@@ -155,6 +155,85 @@ def classifier(spec, files):
     return Model({name: dense_of(files, name) for name in names}, loss, named_layers(names))
 
 
+def layers_tree(files):
+    """Returns all parameters of a workload as {layer: {weight, bias}}."""
+    tree = {}
+    for name in files.entries:
+        layer, _, part = name.rpartition(".")
+        if layer:
+            tree.setdefault(layer, {})[part] = array_of(files, name)
+    return tree
+
+
+def flattened(gradients):
+    return {f"{layer}.{part}": value for layer, parts in gradients.items() for part, value in parts.items()}
+
+
+def cross_entropy(logits, labels):
+    chances = jax.nn.log_softmax(logits)
+    return -jnp.take_along_axis(chances, labels[..., None], -1).mean()
+
+
+def network(predict):
+    """Returns a function that makes a classifier from `predict(spec, p, x)`, which returns the logits."""
+
+    def make(spec, files):
+        x, labels = array_of(files, "x"), array_of(files, "labels")
+        return Model(layers_tree(files), lambda p: cross_entropy(predict(spec, p, x), labels), flattened)
+
+    return make
+
+
+def images(predict):
+    """Returns such a function for images. They and the weights of convolutions have adjacent channels in JAX."""
+
+    def make(spec, files):
+        x, labels = jnp.transpose(array_of(files, "x"), (0, 2, 3, 1)), array_of(files, "labels")
+        turned = lambda tree, axes: {
+            layer: {part: jnp.transpose(value, axes) if value.ndim == 4 else value for part, value in parts.items()}
+            for layer, parts in tree.items()
+        }
+        parameters = turned(layers_tree(files), (2, 3, 1, 0))
+        return Model(
+            parameters,
+            lambda p: cross_entropy(predict(spec, p, x), labels),
+            lambda gradients: flattened(turned(gradients, (3, 2, 0, 1))),
+        )
+
+    return make
+
+
+def convolution(layer, x):
+    y = lax.conv_general_dilated(x, layer["weight"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return y + layer["bias"] if "bias" in layer else y
+
+
+def batch_norm(layer, x):
+    mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
+    return (x - mean) * lax.rsqrt(variance + 1e-5) * layer["weight"] + layer["bias"]
+
+
+def convolution_net(spec, p, x):
+    for index in range(len(spec["channels"]) - 1):
+        x = jax.nn.relu(batch_norm(p[f"norm{index}"], convolution(p[f"conv{index}"], x)))
+        x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    # The rows of the first dense weight are in the order of images with adjacent columns.
+    features = jnp.transpose(x, (0, 3, 1, 2)).reshape(x.shape[0], -1)
+    return dense(p["readout"], jax.nn.relu(dense(p["hidden"], features)))
+
+
+def residual_net(spec, p, x):
+    half = lambda name, x: batch_norm(p[f"{name}.norm"], convolution(p[f"{name}.conv"], x))
+    x = convolution(p["stem"], x)
+    for block in range(spec["blocks"]):
+        x = jax.nn.relu(x + half(f"block{block}.second", jax.nn.relu(half(f"block{block}.first", x))))
+    return dense(p["readout"], x.mean((1, 2)))
+
+
+def bag(spec, p, x):
+    return dense(p["readout"], jax.nn.relu(dense(p["hidden"], p["words"]["weight"][x].mean(1))))
+
+
 def lstms(spec):
     """Returns the forms of an LSTM that XLA compiles: loops, and unrolled forms if the sequence is short."""
     forms = {"scan": side_by_side(1), "scan, 4 steps unrolled": side_by_side(4)}
@@ -166,5 +245,11 @@ def lstms(spec):
 
 def models_of(spec):
     """Returns a dictionary of functions, each of which makes a model. Its keys are the names of the forms."""
-    kinds = {"vae": {"": auto_encoder}, "mlp": {"": classifier}}
+    kinds = {
+        "vae": {"": auto_encoder},
+        "mlp": {"": classifier},
+        "cnn": {"": images(convolution_net)},
+        "resnet": {"": images(residual_net)},
+        "bag": {"": network(bag)},
+    }
     return kinds[spec["kind"]] if spec["kind"] in kinds else lstms(spec)

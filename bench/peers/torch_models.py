@@ -196,6 +196,172 @@ class Convolutions(nn.Module):
         return result
 
 
+def load_layers(layers, files):
+    """Copies weights and biases, if there are any, into layers. The keys of `layers` are the names of the workload."""
+    with torch.no_grad():
+        for name, layer in layers.items():
+            weight = tensor_of(files, f"{name}.weight")
+            layer.weight.copy_(weight.T if isinstance(layer, nn.Linear) else weight)
+            if f"{name}.bias" in files:
+                layer.bias.copy_(tensor_of(files, f"{name}.bias"))
+
+
+def layer_gradients(layers, files):
+    """Returns the gradients of layers by the names of the workload."""
+    result = {}
+    for name, layer in layers.items():
+        gradient = layer.weight.grad
+        result[f"{name}.weight"] = gradient.T if isinstance(layer, nn.Linear) else gradient
+        if f"{name}.bias" in files:
+            result[f"{name}.bias"] = layer.bias.grad
+    return result
+
+
+class Network(nn.Module):
+    """A classifier or a regression with layers by the names of the workload, `layers`, and `forward(x)`."""
+
+    memory_format = None
+
+    def setup(self, spec, files, layers):
+        self.spec = spec
+        self.layers = layers
+        self.files = files
+        self.held = nn.ModuleList(layers.values())
+        load_layers(layers, files)
+        self.x = tensor_of(files, "x")
+        if self.x.dtype == torch.int32:
+            self.x = self.x.long()
+        if self.memory_format is not None:
+            self.to(memory_format=self.memory_format)
+            self.x = self.x.contiguous(memory_format=self.memory_format)
+        self.target = tensor_of(files, "target") if "target" in files else None
+        self.labels = tensor_of(files, "labels").long() if "labels" in files else None
+
+    def loss(self):
+        y = self(self.x)
+        if self.labels is None:
+            return functional.mse_loss(y, self.target)
+        return functional.cross_entropy(y.flatten(0, -2), self.labels.flatten())
+
+    def gradients(self):
+        return layer_gradients(self.layers, self.files)
+
+
+class ConvolutionNet(Network):
+    """Convolutions with batch normalisation, ReLU and pooling, and two linear layers. Adjacent columns."""
+
+    memory_format = torch.contiguous_format
+
+    def __init__(self, spec, files):
+        super().__init__()
+        channels, layers = spec["channels"], {}
+        for index, (a, b) in enumerate(zip(channels, channels[1:])):
+            layers[f"conv{index}"] = nn.Conv2d(a, b, 3, padding=1)
+            layers[f"norm{index}"] = nn.BatchNorm2d(b)
+        side = spec["side"] // 2 ** (len(channels) - 1)
+        layers["hidden"] = nn.Linear(channels[-1] * side * side, spec["hidden"])
+        layers["readout"] = nn.Linear(spec["hidden"], spec["classes"])
+        self.setup(spec, files, layers)
+
+    def forward(self, x):
+        layers = self.layers
+        for index in range(len(self.spec["channels"]) - 1):
+            x = functional.relu(layers[f"norm{index}"](layers[f"conv{index}"](x)))
+            x = functional.max_pool2d(x, 2)
+        return layers["readout"](functional.relu(layers["hidden"](x.flatten(1))))
+
+
+class ResNet(Network):
+    """Residual blocks. Adjacent columns."""
+
+    memory_format = torch.contiguous_format
+
+    def __init__(self, spec, files):
+        super().__init__()
+        filters = spec["filters"]
+        layers = {"stem": nn.Conv2d(spec["channels"], filters, 3, padding=1)}
+        for block in range(spec["blocks"]):
+            for half in ("first", "second"):
+                name = f"block{block}.{half}"
+                layers[f"{name}.conv"] = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
+                layers[f"{name}.norm"] = nn.BatchNorm2d(filters)
+        layers["readout"] = nn.Linear(filters, spec["classes"])
+        self.setup(spec, files, layers)
+
+    def forward(self, x):
+        layers = self.layers
+        half = lambda name, x: layers[f"{name}.norm"](layers[f"{name}.conv"](x))
+        x = layers["stem"](x)
+        for block in range(self.spec["blocks"]):
+            inner = functional.relu(half(f"block{block}.first", x))
+            x = functional.relu(x + half(f"block{block}.second", inner))
+        return layers["readout"](x.mean((2, 3)))
+
+
+class Temporal(Network):
+    """Causal dilated convolutions over series, and a linear layer that reads the last element."""
+
+    def __init__(self, spec, files):
+        super().__init__()
+        layers, channels = {}, spec["channels"]
+        for index in range(spec["convolutions"]):
+            layers[f"conv{index}"] = nn.Conv1d(channels, spec["filters"], 3, dilation=2**index)
+            channels = spec["filters"]
+        layers["readout"] = nn.Linear(channels, 1)
+        self.setup(spec, files, layers)
+
+    def forward(self, x):
+        for index in range(self.spec["convolutions"]):
+            x = functional.relu(self.layers[f"conv{index}"](functional.pad(x, (2 * 2**index, 0))))
+        return self.layers["readout"](x[:, :, -1])
+
+
+class Bag(Network):
+    """The mean of embeddings, and two linear layers. The embedding is looked up and averaged."""
+
+    def __init__(self, spec, files):
+        super().__init__()
+        self.setup(
+            spec,
+            files,
+            {
+                "words": self.embedding(spec["words"], spec["width"]),
+                "hidden": nn.Linear(spec["width"], spec["hidden"]),
+                "readout": nn.Linear(spec["hidden"], spec["classes"]),
+            },
+        )
+
+    @staticmethod
+    def embedding(words, width):
+        return nn.Embedding(words, width)
+
+    def mean(self, x):
+        return self.layers["words"](x).mean(1)
+
+    def forward(self, x):
+        return self.layers["readout"](functional.relu(self.layers["hidden"](self.mean(x))))
+
+
+class EmbeddingBag(Bag):
+    """The same with nn.EmbeddingBag, which does not store the embeddings."""
+
+    @staticmethod
+    def embedding(words, width):
+        return nn.EmbeddingBag(words, width, mode="mean")
+
+    def mean(self, x):
+        return self.layers["words"](x)
+
+
+def channels_last(kind):
+    """Returns a class of networks whose images have adjacent channels."""
+    return type(f"{kind.__name__}ChannelsLast", (kind,), {"memory_format": torch.channels_last})
+
+
+def orders(kind):
+    return {"channels first": kind, "channels last": channels_last(kind)}
+
+
 class ChannelsLast(Convolutions):
     """The same, with adjacent channels."""
 
@@ -209,5 +375,9 @@ MODELS = {
     "vae": {"": AutoEncoder},
     "mlp": {"": Perceptron},
     "conv": {"channels first": Convolutions, "channels last": ChannelsLast},
+    "cnn": orders(ConvolutionNet),
+    "resnet": orders(ResNet),
+    "tcn": {"": Temporal},
+    "bag": {"nn.Embedding": Bag, "nn.EmbeddingBag": EmbeddingBag},
     "predict": {"": Perceptron},
 }

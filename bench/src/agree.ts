@@ -2,6 +2,7 @@
 
 import { BenchError } from './errors.js';
 import { type Named, readTensor, type Tensors } from './exchange.js';
+import { layersOf } from './layers.js';
 import type { Form } from './protocol.js';
 import type { ModelSpec } from './workloads.js';
 
@@ -21,22 +22,38 @@ export interface Agreement {
  * norm of a gradient in these networks. A real error, such as a missing time step, gate or factor, is 1e-2 or more.
  */
 export function toleranceOf(spec: ModelSpec, dtype: Named['dtype']): number {
-  if ((spec.kind === 'mlp' && spec.batch > 1) || spec.kind === 'conv') return 3e-3;
+  const kinks = ['conv', 'cnn', 'resnet', 'tcn', 'bag'].includes(spec.kind);
+  if (kinks || (spec.kind === 'mlp' && spec.batch > 1)) return 3e-3;
   return dtype === 'float64' ? 1e-10 : 2e-5;
 }
 
-/** Returns |a - b| / |b| in the Euclidean norm; Infinity if a value is not finite, or if b is 0 and a is not. */
-export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+/**
+ * Returns |a - b| / |scale| in the Euclidean norm; Infinity if a value is not finite, or if the scale is 0 and a is not
+ * b. The scale is b unless it is given.
+ */
+export function distance(
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+  scale: ArrayLike<number> = b,
+): number {
   let difference = 0;
-  let norm = 0;
   for (let index = 0; index < b.length; index++) {
-    const [x, y] = [a[index] as number, b[index] as number];
-    difference += (x - y) ** 2;
-    norm += y ** 2;
+    difference += ((a[index] as number) - (b[index] as number)) ** 2;
   }
   if (difference === 0) return 0;
+  let norm = 0;
+  for (let index = 0; index < scale.length; index++) norm += (scale[index] as number) ** 2;
   const relative = Math.sqrt(difference / norm);
   return Number.isFinite(relative) ? relative : Infinity;
+}
+
+/**
+ * Returns, for the name of each gradient that is 0 but for rounding errors, the name of the gradient with which it is
+ * compared: the biases before a batch normalisation are compared with the weights.
+ */
+function scalesOf(spec: ModelSpec): ReadonlyMap<string, string> {
+  const normalised = layersOf(spec).filter((layer) => layer.normalised);
+  return new Map(normalised.map(({ name }) => [`${name}.bias`, `${name}.weight`]));
 }
 
 /**
@@ -65,6 +82,7 @@ export function assertAgreement(
     );
   };
   let worst: Agreement = { distance: 0, tensor: '', tolerance: toleranceOf(spec, spec.dtype) };
+  const scales = scalesOf(spec);
   const names = new Set(peer.form.results.map(({ name }) => name));
   for (const { name } of own.form.results) {
     if (!names.has(name)) fail(`${peer.name} reports nothing for '${name}'`);
@@ -75,7 +93,8 @@ export function assertAgreement(
       fail(`'${entry.name}' is [${entry.shape}] there, but [${mine.shape}] here`);
     }
     const tolerance = toleranceOf(spec, entry.dtype);
-    const apart = distance(readTensor(peer.folder, entry), mine.values);
+    const scale = own.results.get(scales.get(entry.name) ?? entry.name);
+    const apart = distance(readTensor(peer.folder, entry), mine.values, scale.values);
     if (!(apart <= tolerance)) {
       const what = spec.kind === 'predict' ? 'output' : 'gradient of';
       fail(

@@ -90,8 +90,13 @@ export function refuseReferenceBlas({ blas: { files, core } }: Hello): void {
 }
 
 const trains = (spec: Spec) => (spec.kind === 'compile' ? undefined : spec);
-/** The forms of peers whose convolutions are not written yet. */
-const trainsDense = (spec: Spec) => (spec.kind === 'conv' ? undefined : trains(spec));
+
+/** Returns a function that returns only the workloads of these kinds. */
+const only =
+  (...kinds: readonly Spec['kind'][]) =>
+  (spec: Spec) =>
+    kinds.includes(spec.kind) ? trains(spec) : undefined;
+const dense = ['lstm', 'lstm-nodes', 'lstm-brain', 'vae', 'mlp', 'predict'] as const;
 
 const torch: Peer = {
   name: 'torch',
@@ -109,7 +114,7 @@ const jax: Peer = {
   install: installPeers,
   environments: allocators,
   command: () => inPython(['jax', 'jaxlib'], 'jax_peer.py'),
-  adapt: trainsDense,
+  adapt: only(...dense, 'cnn', 'resnet', 'bag'),
 };
 
 /**
@@ -139,7 +144,7 @@ const tfjs: Peer = {
   title: 'TensorFlow.js (wasm)',
   install: installDevelopment,
   command: () => ifResolved(['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'], 'peers/tfjs.js'),
-  adapt: trainsDense,
+  adapt: only(...dense),
 };
 
 const brain: Peer = {

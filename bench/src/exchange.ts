@@ -4,8 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BenchError } from './errors.js';
+import { type TensorSpec, tensorsOf } from './tensors.js';
 import { type Values, valuesOf, viewBytes } from './values.js';
-import { type ModelSpec, type TensorSpec, tensorsOf } from './workloads.js';
+import type { ModelSpec } from './workloads.js';
 
 /** The description of a tensor in a file. The path `file` is relative to the folder of the exchange. */
 export interface Entry {

@@ -3,7 +3,9 @@
  * machine, plus the time of its memory traffic at the speed of a copy. bench/README.md has the formula.
  */
 
-import { gates, isConvolution, layersOf, type ModelSpec, tensorsOf } from './workloads.js';
+import { layersOf } from './layers.js';
+import { tensorsOf } from './tensors.js';
+import type { ModelSpec } from './workloads.js';
 
 /** The work that one step needs. It is the same for every library. */
 export interface Work {
@@ -43,23 +45,14 @@ export function workOf(spec: ModelSpec): Work {
   return { operations, traffic, footprint: carried + inputs + activations };
 }
 
-/** Returns the number of rows that are multiplied by the weight of a layer in one training step. */
-function rowsOf(spec: ModelSpec, layer = ''): number {
-  if (spec.kind === 'conv') return spec.batch * (isConvolution(layer) ? spec.side ** 2 : 1);
-  return spec.batch * ('steps' in spec ? spec.steps : 1);
-}
-
 /**
  * Returns the number of elements of the outputs of all layers, after their activation functions. For an LSTM it counts
  * the gates, the cell and the hidden state of every time step.
  */
 function activationsOf(spec: ModelSpec): number {
-  const outputs = layersOf(spec).reduce(
-    (sum, [name, , units]) => sum + rowsOf(spec, name) * units,
-    0,
-  );
-  const carried = 'units' in spec ? 2 * spec.units : 0;
-  return outputs + rowsOf(spec) * carried;
+  const outputs = layersOf(spec).reduce((sum, { rows, units }) => sum + rows * units, 0);
+  const carried = 'steps' in spec ? 2 * spec.units * spec.steps * spec.batch : 0;
+  return outputs + carried;
 }
 
 /**
@@ -69,14 +62,9 @@ function activationsOf(spec: ModelSpec): number {
  */
 function operationsOf(spec: ModelSpec): number {
   const training = spec.kind !== 'predict';
-  return layersOf(spec).reduce((sum, [name, inputs, units], index) => {
-    const rows = rowsOf(spec, name);
-    const forward = 2 * rows * inputs * units;
-    if (!training) return sum + forward;
-    // The gates of an LSTM read concat(x, h). Only h needs a gradient, because x is an input of the network.
-    const isGate = gates.some((gate) => name === `lstm.${gate}`);
-    const differentiated = isGate && 'units' in spec ? spec.units : index === 0 ? 0 : inputs;
-    return sum + 2 * forward + 2 * rows * differentiated * units;
+  return layersOf(spec).reduce((sum, { inputs, units, rows, differentiated }) => {
+    const products = training ? 2 * inputs + differentiated : inputs;
+    return sum + 2 * rows * products * units;
   }, 0);
 }
 

@@ -155,6 +155,20 @@ function sizes(spec: ModelSpec): string {
       return spec.layers.join('-');
     case 'conv':
       return `${spec.side} x ${spec.side} images, 3 x 3 filters ${spec.channels.join('-')}`;
+    case 'cnn': {
+      const { side, channels, hidden, classes } = spec;
+      return `${side} x ${side} images, 3 x 3 filters ${channels.join('-')} with batch normalisation and pooling, ${hidden}-${classes}`;
+    }
+    case 'resnet': {
+      const { side, channels, filters, blocks } = spec;
+      return `${side} x ${side} images, 3 x 3 filters ${channels}-${filters}, ${blocks} residual blocks`;
+    }
+    case 'tcn': {
+      const { length, channels, filters, convolutions } = spec;
+      return `series of ${length}, ${convolutions} dilated causal convolutions ${channels}-${filters}`;
+    }
+    case 'bag':
+      return `mean of ${spec.length} embeddings of ${spec.words} words, ${spec.width}-${spec.hidden}-${spec.classes}`;
     default:
       return `${spec.inputs} → ${spec.units} → ${spec.outputs}, ${spec.steps} steps`;
   }

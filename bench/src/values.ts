@@ -1,6 +1,6 @@
 /** Makes the initial values of a workload. They are the same for all contenders, on every machine. */
 
-import type { TensorSpec } from './workloads.js';
+import type { TensorSpec } from './tensors.js';
 
 export type Values = Float32Array | Float64Array | Int32Array;
 

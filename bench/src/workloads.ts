@@ -55,6 +55,62 @@ export interface ConvSpec extends Common, Training {
   readonly classes: number;
 }
 
+/**
+ * Training of a small network for images: 3 x 3 convolutions that keep the size, each followed by a bias, batch
+ * normalisation, ReLU and a max pooling of size 2; then two dense layers with ReLU between them. The loss is the
+ * cross-entropy of classes.
+ */
+export interface CnnSpec extends Common, Training {
+  readonly kind: 'cnn';
+  /** The height and the width of the images. */
+  readonly side: number;
+  /** The channels of the images, then the filters of each convolution. */
+  readonly channels: readonly number[];
+  readonly hidden: number;
+  readonly classes: number;
+}
+
+/**
+ * Training of a residual network for images: a 3 x 3 convolution, and residual blocks x -> relu(x + norm(conv(relu(
+ * norm(conv(x)))))). A dense layer reads the mean of each channel. The loss is the cross-entropy of classes.
+ */
+export interface ResNetSpec extends Common, Training {
+  readonly kind: 'resnet';
+  readonly side: number;
+  readonly channels: number;
+  /** The filters of every convolution. */
+  readonly filters: number;
+  readonly blocks: number;
+  readonly classes: number;
+}
+
+/**
+ * Training of a temporal convolutional network for series: convolutions of size 3 with bias and ReLU, padded so that an
+ * element depends only on earlier ones. The dilation of the first is 1, and it doubles with each layer. A dense layer
+ * with one unit reads the last element of the series. The loss is the mean squared error.
+ */
+export interface TcnSpec extends Common, Training {
+  readonly kind: 'tcn';
+  readonly channels: number;
+  /** The length of a series. */
+  readonly length: number;
+  readonly filters: number;
+  readonly convolutions: number;
+}
+
+/**
+ * Training of a classifier of texts: the mean of the embeddings of the words, and two dense layers with ReLU between
+ * them. The loss is the cross-entropy of classes. Adam updates the whole embedding.
+ */
+export interface BagSpec extends Common, Training {
+  readonly kind: 'bag';
+  readonly words: number;
+  readonly length: number;
+  readonly width: number;
+  readonly hidden: number;
+  readonly classes: number;
+}
+
 /** Prediction by dense layers with ReLU between them, without training. */
 export interface PredictSpec extends Common {
   readonly kind: 'predict';
@@ -62,7 +118,16 @@ export interface PredictSpec extends Common {
 }
 
 /** A workload that trains or predicts. */
-export type ModelSpec = LstmSpec | VaeSpec | MlpSpec | ConvSpec | PredictSpec;
+export type ModelSpec =
+  | LstmSpec
+  | VaeSpec
+  | MlpSpec
+  | ConvSpec
+  | CnnSpec
+  | ResNetSpec
+  | TcnSpec
+  | BagSpec
+  | PredictSpec;
 
 /** A workload that only builds, differentiates and compiles graphs. Peers do not run it. */
 export interface CompileSpec {
@@ -122,6 +187,8 @@ const conv: ConvSpec = {
   rate: 0.1,
 };
 
+const adam = { ...float32, optimizer: 'adam', rate: 1e-3 } as const;
+
 /** All workloads by name, in the order of the table. */
 export const workloads: Readonly<Record<string, Spec>> = {
   'lstm-seed': {
@@ -163,6 +230,36 @@ export const workloads: Readonly<Record<string, Spec>> = {
   'mlp-256': { ...mlp, layers: [784, 2048, 2048, 10], batch: 256 },
   conv,
   'conv-chain': { ...conv, side: 16, channels: [3, 64, 64, 64, 64] },
+  'cnn-mnist': {
+    ...adam,
+    kind: 'cnn',
+    side: 28,
+    channels: [1, 32, 64],
+    hidden: 128,
+    classes: 10,
+    batch: 64,
+  },
+  'resnet-cifar': {
+    ...adam,
+    kind: 'resnet',
+    side: 32,
+    channels: 3,
+    filters: 64,
+    blocks: 3,
+    classes: 10,
+    batch: 32,
+  },
+  tcn: { ...adam, kind: 'tcn', channels: 8, length: 128, filters: 64, convolutions: 5, batch: 32 },
+  bag: {
+    ...adam,
+    kind: 'bag',
+    words: 20_000,
+    length: 64,
+    width: 128,
+    hidden: 64,
+    classes: 2,
+    batch: 256,
+  },
   'predict-1': { ...float32, kind: 'predict', layers: [784, 512, 10], batch: 1 },
   compile: {
     kind: 'compile',
@@ -170,140 +267,6 @@ export const workloads: Readonly<Record<string, Spec>> = {
     parts: { 'lstm-medium': lstmMedium, 'lstm-1000': { ...lstmSmall, steps: 1000 } },
   },
 };
-
-/** How the initial values of a tensor are made: random numbers, random classes, or points of a circle. */
-export type Source =
-  | { readonly kind: 'uniform'; readonly low: number; readonly high: number }
-  | { readonly kind: 'class'; readonly classes: number }
-  /** Successive points (cos, sin) of a circle with 20 points, starting at the point with index `from`. */
-  | { readonly kind: 'circle'; readonly from: number };
-
-export interface TensorSpec {
-  readonly name: string;
-  readonly role: 'parameter' | 'input';
-  readonly dtype: FloatType | 'int32';
-  readonly shape: readonly number[];
-  readonly source: Source;
-}
-
-export const gates = ['forget', 'input', 'output', 'cell'] as const;
-
-/** The number of elements of a filter in each channel. */
-const taps = 9;
-
-/**
- * Returns the name, the number of inputs and the number of units of each layer of a workload. The gates of an LSTM read
- * concat(x, h), x first. A unit of a convolution is a filter, whose inputs are the elements that it reads.
- */
-export function layersOf(spec: ModelSpec): (readonly [string, number, number])[] {
-  switch (spec.kind) {
-    case 'vae': {
-      const { inputs, hidden, latent } = spec;
-      return [
-        ['vae.encoder', inputs, hidden],
-        ['vae.mean', hidden, latent],
-        ['vae.logSigma', hidden, latent],
-        ['vae.decoder', latent, hidden],
-        ['vae.logits', hidden, inputs],
-      ];
-    }
-    case 'mlp':
-    case 'predict':
-      return spec.layers
-        .slice(1)
-        .map((units, index) => [`layer${index}`, spec.layers[index] as number, units]);
-    case 'conv': {
-      const { channels, classes } = spec;
-      const last = channels.at(-1) as number;
-      const filters = channels.slice(1);
-      return [
-        ...filters.map((n, i) => [`conv${i}`, taps * (channels[i] as number), n] as const),
-        ['readout', last, classes],
-      ];
-    }
-    default: {
-      const { inputs, units, outputs } = spec;
-      return [
-        ...gates.map((gate) => [`lstm.${gate}`, inputs + units, units] as const),
-        ['readout', units, outputs],
-      ];
-    }
-  }
-}
-
-/**
- * Returns every initial tensor of a workload. A weight has the shape [inputs, units], as in forebay, or, in a
- * convolution, [filters, channels, 3, 3].
- */
-export function tensorsOf(spec: ModelSpec): TensorSpec[] {
-  const { dtype } = spec;
-  const uniform = (low: number, high: number) => ({ kind: 'uniform', low, high }) as const;
-  const parameters = layersOf(spec).flatMap(([name, inputs, units]) => {
-    const limit = Math.sqrt(6 / (inputs + units));
-    const part = (suffix: string, shape: readonly number[], source: Source): TensorSpec => ({
-      name: `${name}.${suffix}`,
-      role: 'parameter',
-      dtype,
-      shape,
-      source,
-    });
-    return [
-      part(
-        'weight',
-        isConvolution(name) ? [units, inputs / taps, 3, 3] : [inputs, units],
-        uniform(-limit, limit),
-      ),
-      // Biases are not zero, so that the comparison notices two swapped biases.
-      part('bias', [units], uniform(-0.1, 0.1)),
-    ];
-  });
-  return [...parameters, ...inputsOf(spec)];
-}
-
-export const isConvolution = (layer: string) => layer.startsWith('conv');
-
-function inputsOf(spec: ModelSpec): TensorSpec[] {
-  const { dtype, batch } = spec;
-  const input = (name: string, shape: readonly number[], source: Source): TensorSpec => ({
-    name,
-    role: 'input',
-    dtype: source.kind === 'class' ? 'int32' : dtype,
-    shape,
-    source,
-  });
-  const pixels = { kind: 'uniform', low: 0, high: 1 } as const;
-  const signal = { kind: 'uniform', low: -1, high: 1 } as const;
-  switch (spec.kind) {
-    case 'vae':
-      return [
-        input('x', [batch, spec.inputs], pixels),
-        input('noise', [batch, spec.latent], signal),
-      ];
-    case 'mlp':
-      return [
-        input('x', [batch, spec.layers[0] as number], pixels),
-        input('labels', [batch], { kind: 'class', classes: spec.layers.at(-1) as number }),
-      ];
-    case 'conv':
-      return [
-        input('x', [batch, spec.channels[0] as number, spec.side, spec.side], pixels),
-        input('labels', [batch], { kind: 'class', classes: spec.classes }),
-      ];
-    case 'predict':
-      return [input('x', [batch, spec.layers[0] as number], pixels)];
-    case 'lstm':
-      return [
-        input('x', [spec.steps, batch, spec.inputs], signal),
-        input('target', [spec.steps, batch, spec.outputs], signal),
-      ];
-    default:
-      // As in the seed (the blog post on which forebay is based), the task is to predict the next point of a circle.
-      return [
-        input('x', [spec.steps, batch, spec.inputs], { kind: 'circle', from: 0 }),
-        input('target', [spec.steps, batch, spec.outputs], { kind: 'circle', from: 1 }),
-      ];
-  }
-}
 
 /** The training settings of all contenders. */
 export const training = {

@@ -5,13 +5,16 @@ import { assertList, assertRecord, isList, isRecord } from '../arguments/read.js
 import { GraphError, ValueError } from '../errors.js';
 import type { Updates } from '../evaluate/updates.js';
 import { isVariable, type Variable } from '../graph/leaf.js';
+import { isModule } from '../modules/known.js';
+import type { Module } from '../modules/module.js';
 
 /**
- * A set of parameters and states: one of them, an object with a list `parameters`, such as a layer, or a list or a
- * record of such sets, to any depth.
+ * A set of parameters and states: one of them; a module, with its parameters and states; another object with a list
+ * `parameters`; or a list or a record of such sets, to any depth.
  */
 export type Variables =
   | Variable
+  | Module
   | { readonly parameters: readonly Variable[] }
   | readonly Variables[]
   | { readonly [name: string]: Variables };
@@ -45,6 +48,8 @@ function variablesIn(constants: unknown): Set<Variable> {
     const expected = `compile: ${path}: expected a parameter or a state, a layer, or a list or record of them,`;
     if (isVariable(given)) {
       found.add(given);
+    } else if (isModule(given)) {
+      for (const variable of given.entries().values()) found.add(variable);
     } else if (read.has(given)) {
       // Nothing more is in it.
     } else if (isList(given)) {
@@ -63,7 +68,7 @@ function variablesIn(constants: unknown): Set<Variable> {
   return found;
 }
 
-/** Returns the property `parameters` of a layer; undefined if there is none. */
+/** Returns the property `parameters` of an object; undefined if there is none. */
 function parametersOf(layer: unknown): unknown {
   if (typeof layer !== 'object' || layer === null) return undefined;
   try {

@@ -34,7 +34,7 @@ export const compileOptions = declareOptions('compile, new Program', {
   /** Pairs of a leaf and its new value, which is written after all values are computed. */
   updates: optional(updatesKind),
   /**
-   * Parameters and states that change rarely, such as the weights of a model that is served: one variable, a layer, or
+   * Parameters and states that change rarely, such as the weights of a model that is served: one variable, a module, or
    * a list or a record of them, to any depth. What depends only on them and on constants, such as packed weights, is
    * computed in the first run, and again only in the first run after one of them has changed. The results are the same
    * as without this option. Variables that the graph does not use are allowed. Elements that are written to

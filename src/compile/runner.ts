@@ -33,6 +33,8 @@ import { untilAborted } from './preparation.js';
 export interface RunnerOptions {
   /** The option `inputs` of `compile`; undefined if each input is fed under its own name. */
   readonly inputs: ReadonlyMap<string, Input> | undefined;
+  /** Whether several parameters and states may have the same name, if `inputs` is given; false by default. */
+  readonly namesakes?: boolean;
   /** The outputs and the metrics, by name. */
   readonly outputs: ReadonlyMap<string, Node>;
   /** The names of the metrics. */
@@ -73,6 +75,7 @@ export class Runner {
    */
   constructor({
     inputs,
+    namesakes,
     outputs,
     metrics,
     updates,
@@ -91,7 +94,7 @@ export class Runner {
     this.inputs =
       inputs === undefined
         ? inputsOf(order, updates, '; name them in the option inputs: { a: …, b: … }')
-        : namedInputsOf(order, updates, inputs);
+        : namedInputsOf(order, updates, inputs, namesakes);
     const variables = order.filter((node) => node instanceof Variable);
     this.#variables = [...new Set([...variables, ...this.#written])];
     this.#queue = createQueue();

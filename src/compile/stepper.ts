@@ -53,7 +53,12 @@ export interface Stepper {
 
 /** Returns the stepper of a program. */
 export function stepper(program: Program): Stepper {
-  return new ProgramStepper(runnerOf(program));
+  return stepperOf(runnerOf(program));
+}
+
+/** Returns the stepper of a runner. */
+export function stepperOf(runner: Runner): Stepper {
+  return new ProgramStepper(runner);
 }
 
 class ProgramStepper implements Stepper {

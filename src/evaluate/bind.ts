@@ -70,6 +70,7 @@ function leavesOf(order: readonly Node[], updates: Updates): readonly Leaf[] {
 /**
  * Returns the inputs that can be fed in a run of these nodes, by the names that the option `inputs` of `compile` gives
  * them.
+ * @param namesakes whether several parameters and states may have the same name
  * @throws GraphError if an input that the run reads has no name in `named`, if a named input is not of this graph, or
  *   if two parameters or states have the same name
  */
@@ -77,9 +78,10 @@ export function namedInputsOf(
   order: readonly Node[],
   updates: Updates,
   named: ReadonlyMap<string, Input>,
+  namesakes = false,
 ): FedInputs {
   const leaves = leavesOf(order, updates);
-  assertDistinct(leaves.filter((leaf) => !isInput(leaf)));
+  if (!namesakes) assertDistinct(leaves.filter((leaf) => !isInput(leaf)));
   const needed = new Set(leaves.filter(isInput));
   const given = new Set(named.values());
   for (const input of needed) {

@@ -3,6 +3,7 @@
  * writes a leaf, the leaf cannot be set. While a run writes a leaf, the leaf cannot be saved.
  */
 
+import { StateError } from '../errors.js';
 import type { Variable } from './leaf.js';
 
 interface Runs {
@@ -51,4 +52,26 @@ function countsOf(leaf: Variable): Runs {
     runsOf.set(leaf, runs);
   }
   return runs;
+}
+
+/**
+ * Checks that no run in flight writes a variable that will be saved, because a file must not contain half an update.
+ * Runs in flight may read the variable.
+ * @throws StateError if a run in flight writes it
+ */
+export function assertUnwritten(context: string, variable: Variable): void {
+  if (!writtenInFlight(variable)) return;
+  throw new StateError(`${context}: a run that writes ${variable} is in flight; await it first`);
+}
+
+/**
+ * Checks that no run in flight reads or writes a variable that will be set from a file, because its values must not
+ * change during a run.
+ * @throws StateError if a run in flight reads or writes it
+ */
+export function assertAtRest(context: string, variable: Variable): void {
+  if (!inFlight(variable)) return;
+  throw new StateError(
+    `${context}: a run that reads or writes ${variable} is in flight; await it first`,
+  );
 }

@@ -64,10 +64,16 @@ export function sideUpdate(node: Node, state: Variable, next: (old: Node) => Nod
   return createNode(carryOp, [node], new Carried(state, next));
 }
 
+/** Returns the side update that a node carries; undefined if it carries none. */
+export function sideUpdateIn(node: Node): SideUpdate | undefined {
+  return node.op === carryOp ? (node.attributes as SideUpdate) : undefined;
+}
+
 /** The values that side updates give to their states, for a node that carries one: by the value before it. */
 const valuesOf = new WeakMap<Node, WeakMap<Node, Node>>();
 
-function nextValue(carrier: Node, old: Node): Node {
+/** Returns the value that the side update of a node gives to its state, whose value before it is `old`. */
+export function nextValue(carrier: Node, old: Node): Node {
   const values = entryIn(valuesOf, carrier, () => new WeakMap<Node, Node>());
   const known = values.get(old);
   if (known !== undefined) return known;
@@ -130,6 +136,25 @@ export function sideUpdates(...roots: Node[]): (readonly [state: Variable, value
   return [...carriersByState(roots)].map(([state, carriers]) => [state, fold(state, carriers)]);
 }
 
+/** Chooses between the next value of a state and its old value. */
+type Restriction = (next: Node) => Node;
+
+/** The restrictions of values that `restricted` returned. */
+const restrictions = new WeakMap<Node, ReadonlySet<Restriction>>();
+
+/**
+ * Returns the value of a state that `restriction` makes of the result of side updates: its old value in runs that must
+ * not change it. It is also a result of these side updates, so it can be joined with others.
+ */
+export function restricted(state: Variable, value: Node, restriction: Restriction): Node {
+  const made = restriction(value);
+  const values = entryIn(foldedIn, state, () => new WeakMap<Node, Set<Node>>());
+  if (made === value) return value;
+  values.set(made, new Set(values.get(value)));
+  restrictions.set(made, new Set([...(restrictions.get(value) ?? []), restriction]));
+  return made;
+}
+
 /**
  * Returns the value that a state gets from the side updates of two values together: both values are results of side
  * updates, as `sideUpdates` returns them. Returns undefined if one of them is not.
@@ -137,7 +162,9 @@ export function sideUpdates(...roots: Node[]): (readonly [state: Variable, value
 export function joined(state: Variable, one: Node, other: Node): Node | undefined {
   const [first, second] = [one, other].map((value) => foldedIn.get(state)?.get(value));
   if (first === undefined || second === undefined) return undefined;
-  return fold(state, sorted(new Set([...first, ...second])));
+  const both = fold(state, sorted(new Set([...first, ...second])));
+  const all = new Set([one, other].flatMap((value) => [...(restrictions.get(value) ?? [])]));
+  return [...all].reduce((value, one) => restricted(state, value, one), both);
 }
 
 /**

@@ -3,6 +3,7 @@
 import { describeValue } from '../arguments/describe.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { ValueError } from '../errors.js';
+import { assertUnwritten } from '../graph/in-flight.js';
 import { isVariable, type Variable } from '../graph/leaf.js';
 import { type DType, dtypeName } from '../tensor/dtype.js';
 import { allocate, asTensor, isTensorLike, Tensor, type TensorLike } from '../tensor/tensor.js';
@@ -11,7 +12,6 @@ import { readElements, toRowMajor } from './elements.js';
 import { type OpenFile, writeAtomically } from './files.js';
 import { formatNpyHeader, readNpyHeader } from './npy-header.js';
 import { type FilePath, type FileSource, pathOf, sourceOf } from './sources.js';
-import { assertUnwritten } from './values.js';
 
 /**
  * Writes one tensor to a .npy file, which `numpy.load` reads: version 1.0, little-endian, row-major. The file is

@@ -3,17 +3,18 @@
 import { flag } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { FormatError, ValueError } from '../errors.js';
+import { namedValues, type Restored } from '../modules/named.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { writtenBytes } from './bytes.js';
 import { type OpenFile, writeAtomically } from './files.js';
+import { type Described, fitting } from './fitting.js';
 import { isWritable } from './header.js';
 import { readNpy } from './npy.js';
 import { formatNpyHeader, UnreadableArray } from './npy-header.js';
-import { type Described, fitting } from './restore.js';
 import { type Found, type LoadOptions, readLoadOptions, report, Selection } from './selection.js';
 import { type FilePath, type FileSource, pathOf, sourceOf } from './sources.js';
 import { openMember } from './unzip.js';
-import { namedValues, type Restored, restoredIn, type Saved, savedTensors } from './values.js';
+import { restoredIn, type Saved, savedTensors } from './values.js';
 import { type Unpacked, zip } from './zip.js';
 import { type Member, readDirectory } from './zip-directory.js';
 
@@ -42,7 +43,7 @@ const longestName = 0xffff;
 export function saveNpz(file: FilePath, parameters: Saved, options?: SaveNpzOptions): void {
   const path = pathOf(file, 'saveNpz');
   const { compress = false } = saveNpzOptions.read(options);
-  const members = savedTensors('saveNpz', namedValues('saveNpz', parameters)).map(
+  const members = savedTensors('saveNpz', namedValues<Tensor>('saveNpz', parameters)).map(
     ({ name, tensor }): Unpacked => {
       if (!isWritable(name) || Buffer.byteLength(name + suffix) > longestName) {
         throw new ValueError(

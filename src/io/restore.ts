@@ -1,58 +1,44 @@
-/** Checks that the tensors of a file fit the parameters and states that will be set to them. */
+/** `restore` reads the values of the variables of a module from a file. */
 
-import { describeValue } from '../arguments/describe.js';
-import { DTypeError, FormatError, ShapeError, ValueError } from '../errors.js';
-import { isVariable, type Variable } from '../graph/leaf.js';
-import type { DType } from '../tensor/dtype.js';
-import { formatShape } from '../tensor/shape.js';
-import { listed } from './selection.js';
-import { assertAtRest } from './values.js';
-
-/** The description of a tensor in a file. */
-export interface Described {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** The dtype to which the elements are converted; undefined if the tensor cannot be read. */
-  readonly dtype: DType | undefined;
-  /** The element type in the file, for error messages. */
-  readonly description: string;
-}
+import { assertAtRest } from '../graph/in-flight.js';
+import { namedVariables, type Restored } from '../modules/named.js';
+import {
+  type LeftOut,
+  type Matched,
+  matched,
+  type TransferOptions,
+  transferOptions,
+} from '../modules/transfer.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { described, readChosen } from './safetensors.js';
+import { type FileSource, sourceOf } from './sources.js';
 
 /**
- * Checks that the file has a tensor of the same name, dtype and shape for each variable.
- * @returns `wanted`
- * @throws ValueError if a value of `wanted` is not a parameter or a state; FormatError if the file lacks a tensor;
- *   DTypeError or ShapeError if a tensor does not fit its variable; StateError if a run in flight reads or writes a
- *   variable
+ * Reads the values of variables from a safetensors file, by name: those of a module by the paths relative to it, as
+ * `save(file, module)` writes them.
+ * @param file a path, a `file:` URL, or the bytes of a file
+ * @param into a module, a list of parameters and states, or a record of variables and modules. Their elements are
+ *   converted as `load` does
+ * @throws one error that lists all tensors that are missing, unexpected, or of another shape or dtype: a ShapeError or a
+ *   DTypeError if it is only shapes or only dtypes, otherwise a FormatError; FormatError also if the file is missing or
+ *   damaged; StateError if a run in flight uses a variable (`assign` works during runs); GraphError if two variables have
+ *   the same path; ValueError if an argument or an option is invalid. After an error all variables are unchanged
+ * @returns the names that were left out, which are none unless the option `strict` is false
  */
-export function fitting(
-  context: string,
-  file: string,
-  found: readonly Described[],
-  wanted: ReadonlyMap<string, Variable>,
-): ReadonlyMap<string, Variable> {
-  const byName = new Map(found.map((tensor) => [tensor.name, tensor]));
-  for (const [name, variable] of wanted) {
-    if (!isVariable(variable)) {
-      throw new ValueError(
-        `${context}: expected a parameter or a state for '${name}', but received ${describeValue(variable)}`,
-      );
-    }
-    assertAtRest(context, variable);
-    const tensor = byName.get(name);
-    if (tensor === undefined) {
-      const names = found.map((other) => other.name);
-      throw new FormatError(
-        `${file}: there is no tensor '${name}' for ${variable} ${listed(names)}`,
-      );
-    }
-    const expected = `${file}: tensor '${name}': ${variable} is ${variable.dtype} ${formatShape(variable.shape)}`;
-    if (tensor.dtype !== variable.dtype) {
-      throw new DTypeError(`${expected}, but the file has ${tensor.description}`);
-    }
-    if (formatShape(tensor.shape) !== formatShape(variable.shape)) {
-      throw new ShapeError(`${expected}, but the file has ${formatShape(tensor.shape)}`);
-    }
-  }
-  return wanted;
+export function restore(file: FileSource, into: Restored, options?: TransferOptions): LeftOut {
+  const source = sourceOf(file, 'restore');
+  const wanted = namedVariables('restore', into);
+  const read = transferOptions.read(options, 'restore');
+  for (const variable of wanted.values()) assertAtRest('restore', variable);
+  let found!: Matched;
+  const tensors = source.read((open) => {
+    return readChosen(source.name, open, ({ entries }) => {
+      const offered = new Map(entries.map((entry) => [entry.name, described(entry)]));
+      found = matched(source.name, wanted, offered, read, true);
+      return new Set(found.pairs.map(([, name]) => name));
+    });
+  });
+  const { pairs, missing, unexpected } = found;
+  for (const [variable, name] of pairs) variable.set(tensors.get(name) as Tensor);
+  return { missing, unexpected };
 }

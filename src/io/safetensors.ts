@@ -9,11 +9,13 @@ import { declareOptions, type OptionsOf, optional } from '../arguments/options.j
 import { assertRecord } from '../arguments/read.js';
 import { FormatError, ValueError } from '../errors.js';
 import type { Variable } from '../graph/leaf.js';
+import { namedValues, type Restored } from '../modules/named.js';
 import { bytesOf, type DType } from '../tensor/dtype.js';
 import { allocate, Tensor } from '../tensor/tensor.js';
 import { bytesAt, writtenBytes } from './bytes.js';
 import { describeType, type ElementType, readElements } from './elements.js';
 import { type OpenFile, writeAtomically } from './files.js';
+import { type Described, fitting } from './fitting.js';
 import {
   type Entry,
   formatHeader,
@@ -28,10 +30,9 @@ import {
   parseHeader,
   unreadable,
 } from './header.js';
-import { type Described, fitting } from './restore.js';
 import { type Found, type LoadOptions, readLoadOptions, report, Selection } from './selection.js';
 import { type FilePath, type FileSource, pathOf, sourceOf } from './sources.js';
-import { namedValues, type Restored, restoredIn, type Saved, savedTensors } from './values.js';
+import { restoredIn, type Saved, savedTensors } from './values.js';
 
 const saveOptions = declareOptions('save', {
   /** Strings of your own, by name, which the file stores with the tensors. `loadMetadata` returns them. */
@@ -46,16 +47,16 @@ export interface SaveOptions extends OptionsOf<typeof saveOptions> {}
  * `file`. When `save` returns, the file is on the disk, except under `node --permission`, which forbids fsync
  * (`forebay doctor` reports this).
  * @param file a path or a `file:` URL
- * @param parameters a list of parameters and states, or a record of parameters, states and tensors by their names in
- *   the file
- * @throws ValueError if a value cannot be saved or an option is unknown; GraphError if two parameters have the same
+ * @param values a module, whose variables are saved under their paths relative to it; a list of parameters and states,
+ *   which are saved under their own names; or a record of variables, tensors and modules by their names in the file
+ * @throws ValueError if a value cannot be saved or an option is unknown; GraphError if two values have the same
  *   name; StateError if a run in flight writes a parameter; FormatError, naming the file, if it cannot be written.
  *   After an error the file is unchanged.
  */
-export function save(file: FilePath, parameters: Saved, options?: SaveOptions): void {
+export function save(file: FilePath, values: Saved, options?: SaveOptions): void {
   const path = pathOf(file, 'save');
   const { metadata = {} } = saveOptions.read(options);
-  const { header, tensors } = layOut('save', namedValues('save', parameters), metadata);
+  const { header, tensors } = layOut('save', namedValues<Tensor>('save', values), metadata);
   writeAtomically(path, [header, ...tensors.map(writtenBytes)]);
 }
 
@@ -105,8 +106,8 @@ export function layOut(
  * Tensors of other types, such as complex numbers, are skipped, and a process warning names them unless `onSkipped` is
  * given. Tensors that are not requested are not read, and may have any type.
  * @param file a path, a `file:` URL, or the bytes of a file
- * @param into the parameters and states to which the tensors are written; if one tensor does not fit, none is written.
- *   Other tensors of the file are not read. Alternatively, options that select the tensors to read and their dtypes
+ * @param into the module, or the parameters and states, to which the tensors are written; if one tensor does not fit,
+ *   none is written. Other tensors of the file are not read (`restore` refuses them). Alternatively, options that select the tensors to read and their dtypes
  * @returns the tensors by name
  * @throws FormatError, naming file, position and reason, if the file is missing or damaged, if its length does not
  *   match its header, or if a requested tensor is missing or cannot be read; ValueError if an option is unknown;
@@ -162,15 +163,33 @@ export function restoreTensors(
   open: OpenFile,
   choose: (header: Header) => ReadonlyMap<string, Variable>,
 ): Record<string, Tensor> {
-  const { header, dataStart } = readHeader(file, open);
-  const wanted = choose(header);
-  const tensors = header.entries
-    .filter((entry): entry is ReadableEntry => entry.type !== undefined && wanted.has(entry.name))
-    .map((entry) => {
-      return [entry.name, readTensor(file, open, dataStart, entry, entry.type.dtype)] as const;
-    });
+  let wanted!: ReadonlyMap<string, Variable>;
+  const tensors = readChosen(file, open, (header) => {
+    wanted = choose(header);
+    return new Set(wanted.keys());
+  });
   for (const [name, tensor] of tensors) wanted.get(name)?.set(tensor);
   return Object.fromEntries(tensors);
+}
+
+/**
+ * Reads tensors, in the dtypes of `described`.
+ * @param choose returns the names of the tensors to read. All of them must be readable
+ */
+export function readChosen(
+  file: string,
+  open: OpenFile,
+  choose: (header: Header) => ReadonlySet<string>,
+): Map<string, Tensor> {
+  const { header, dataStart } = readHeader(file, open);
+  const chosen = choose(header);
+  return new Map(
+    header.entries
+      .filter((entry): entry is ReadableEntry => entry.type !== undefined && chosen.has(entry.name))
+      .map((entry) => {
+        return [entry.name, readTensor(file, open, dataStart, entry, entry.type.dtype)] as const;
+      }),
+  );
 }
 
 type ReadableEntry = Entry & { readonly type: ElementType };

@@ -31,21 +31,39 @@ function pathWithin(module: Module, field: string, name: string): string {
  */
 export function entriesOf(module: Module): Map<string, Variable> {
   const entries = new Map<string, Variable>();
+  for (const { path, value } of partsOf(module)) {
+    if (!isModule(value)) addEntry(entries, path, value, module);
+  }
+  return entries;
+}
+
+/** A variable or a module below a module. */
+export interface Part {
+  /** The path relative to the module. */
+  readonly path: string;
+  readonly value: Variable | Module;
+  /** The module that holds it. */
+  readonly within: Module;
+}
+
+/**
+ * Returns the variables and the modules below a module, each once, in the order of their fields. What a module holds
+ * follows the module.
+ */
+export function partsOf(module: Module): Part[] {
+  const parts: Part[] = [];
   const seen = new Set<object>([module]);
   const visit = (within: Module, prefix: string) => {
     for (const { field, value } of heldBy(within)) {
       if (seen.has(value)) continue;
       seen.add(value);
       const path = `${prefix}${pathWithin(within, field, value.name as string)}`;
-      if (isModule(value)) {
-        visit(value, `${path}.`);
-      } else {
-        addEntry(entries, path, value, module);
-      }
+      parts.push({ path, value, within });
+      if (isModule(value)) visit(value, `${path}.`);
     }
   };
   visit(module, '');
-  return entries;
+  return parts;
 }
 
 function addEntry(

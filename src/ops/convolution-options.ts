@@ -54,7 +54,7 @@ export const sequenceAxes = ['length'] as const;
 export type Axes = typeof imageAxes | typeof sequenceAxes;
 
 /** The taps of a filter along an axis of length 1. */
-const one: Taps = { axis: 'height', stride: 1, dilation: 1, before: 0, after: 0 };
+export const one: Taps = { axis: 'height', stride: 1, dilation: 1, before: 0, after: 0 };
 
 /** Returns the padding along each axis, or 'same'. @throws ValueError if it is of another form */
 export function paddingOf(name: string, axes: Axes, given: unknown): [number, number][] | 'same' {

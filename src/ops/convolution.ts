@@ -194,7 +194,7 @@ const convolved: Apply<Attributes> = declare<Attributes>({
 });
 
 /** The gradient of a convolution for x, from the gradient of the result and the weight. */
-const inputGradient: Apply<GradientAttributes> = declare<GradientAttributes>({
+export const inputGradient: Apply<GradientAttributes> = declare<GradientAttributes>({
   name: 'convolutionInputGradient',
   arity: 2,
   dtype: floatingDType,

@@ -24,7 +24,7 @@ export interface Taps {
 }
 
 /** Returns the number of elements from the first to the last that a filter of `size` elements reads. */
-function span(size: Dim, dilation: number): Dim {
+export function span(size: Dim, dilation: number): Dim {
   return addDims(multiplyDims(dilation, subtractDims(size, 1)), 1);
 }
 

@@ -1,56 +1,88 @@
 /** Stochastic gradient descent (SGD), an optimizer. */
 
-import { numberFrom } from '../arguments/kinds.js';
+import { flag, numberFrom } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import type { Gradients } from '../autodiff/gradients.js';
-import type { Updates } from '../evaluate/interpreter.js';
-import { state, type Variable } from '../graph/leaf.js';
+import { ValueError } from '../errors.js';
+import type { Updates } from '../evaluate/updates.js';
 import type { Node } from '../graph/node.js';
-import { add, mul, sub } from '../ops/index.js';
-import { Tensor } from '../tensor/tensor.js';
-import { gradientsFor, rateIn, rateKind, sideUpdatesOf } from './gradients.js';
+import { choice, scaleByRate } from './chain.js';
+import { velocity } from './moments.js';
+import {
+  chained,
+  commonDeclaration,
+  decayOf,
+  type OptimizerArguments,
+  rateAliases,
+  ruleOrUpdates,
+} from './optimizer.js';
+import { rateKind } from './rate.js';
+import type { Rule } from './rule.js';
+import type { Trainables } from './trainables.js';
 
 const sgdOptions = declareOptions('sgd', {
   /** The learning rate. */
-  rate: required(rateKind, 'lr', 'learningRate', 'stepSize'),
+  rate: required(rateKind, ...rateAliases),
   /**
    * The decay rate of the velocity v, where v' = momentum v + g (Polyak's heavy ball). It is 0 by default: parameters
    * then have no velocity.
    */
   momentum: optional(numberFrom(0, 1)),
+  /** Whether to use the momentum of Nesterov; false by default. */
+  nesterov: optional(flag),
+  /** How much of a parameter is added to its gradient (L2 regularisation); 0 by default. */
+  weightDecay: optional(numberFrom(0), 'l2'),
+  /** Chooses the parameters that decay; by default, all decay. */
+  decays: optional(choice),
+  ...commonDeclaration,
 });
 
 /** Options of `sgd`. */
 export interface SgdOptions extends OptionsOf<typeof sgdOptions> {}
 
 /**
- * Returns the updates of one step of stochastic gradient descent. For a parameter w with the gradient g:
+ * Stochastic gradient descent. `sgd(options)` returns a rule for `optimize`. `sgd(loss, trainables, options)` returns the
+ * updates of one step. For a parameter w with the gradient g:
  *
  *     without momentum    w' = w - rate g
  *     with momentum       v' = momentum v + g    w' = w - rate v'
+ *     with nesterov       v' = momentum v + g    w' = w - rate (g + momentum v')
  *
- * The velocity v of the parameter NAME is a state named `NAME.sgd.velocity`, with the shape and dtype of the parameter.
+ * With `weightDecay`, g is the gradient plus weightDecay w. The velocity v of the parameter NAME is a state named
+ * `NAME.sgd.velocity`, with the shape and dtype of the parameter. A rate that is a function gets the number of the step
+ * from a state named `FIRST.sgd.step`, where FIRST is the name of the first parameter. (In `optimize`, states have other
+ * names.)
+ *
  * Frozen parameters are left out. The side updates of the loss are included.
  *
- * @param lossOrGradients a scalar loss, or gradients that `backward` returned
- * @throws GraphError if the loss is not a node, if an element of `parameters` is not a parameter, or if no gradient
- *   reaches a parameter; ValueError if `parameters` is not a list, is empty or has only frozen parameters, or if an
- *   option is missing, unknown or invalid
+ * @param loss a scalar loss, or gradients that `backward` returned
+ * @param trainables a module, a parameter, or a list of them
+ * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
+ *   reaches a parameter; ValueError if there is nothing to train, if an option is missing, unknown or invalid, or if
+ *   `nesterov` is true without momentum
  */
-export function sgd(
-  lossOrGradients: Node | Gradients,
-  parameters: readonly Variable[],
-  options: SgdOptions,
-): Updates {
-  const { rate, momentum = 0 } = sgdOptions.read(options);
-  const trained = gradientsFor('sgd', lossOrGradients, parameters);
-  const updates = trained.flatMap(({ parameter, gradient }) => {
-    const { dtype, value } = parameter;
-    const step = rateIn(dtype, rate);
-    if (momentum === 0) return [[parameter, sub(parameter, mul(step, gradient))] as const];
-    const velocity = state(`${parameter.name}.sgd.velocity`, Tensor.zeros(value.shape, { dtype }));
-    const next = add(mul(velocity, momentum), gradient);
-    return [[velocity, next] as const, [parameter, sub(parameter, mul(step, next))] as const];
-  });
-  return [...updates, ...sideUpdatesOf(lossOrGradients)];
+export function sgd(options: SgdOptions): Rule;
+export function sgd(loss: Node | Gradients, trainables: Trainables, options: SgdOptions): Updates;
+export function sgd(...args: OptimizerArguments<SgdOptions>): Rule | Updates {
+  return ruleOrUpdates('sgd', args, ruleOf, 'by parameter');
+}
+
+function ruleOf(options: SgdOptions | undefined): Rule {
+  const {
+    rate,
+    momentum = 0,
+    nesterov = false,
+    weightDecay = 0,
+    decays,
+    clipGlobalNorm: clip,
+  } = sgdOptions.read(options);
+  if (nesterov && momentum === 0) {
+    throw new ValueError('sgd: nesterov needs a momentum greater than 0');
+  }
+  return chained(
+    clip,
+    decayOf(weightDecay, decays),
+    momentum === 0 ? undefined : velocity('sgd', momentum, nesterov),
+    scaleByRate(rate),
+  );
 }

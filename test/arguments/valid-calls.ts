@@ -52,6 +52,7 @@ const modules = { make: () => new Twice('twice') };
 const counter = fb.state('counter', 0);
 const vae = new fb.VariationalAutoencoder('vae', { inputs: 2, hidden: 2, latent: 2 });
 const finishing = { activation: fb.relu, bias: true };
+const recurrent = { inputs: 2, units: 3, layers: 2, bidirectional: true, dropout: 0.5 };
 const normOptions = { epsilon: 0.1, dtype: 'float32' };
 const layerOptions = { init: fb.initializers.he(), dtype: 'float32', seed: 1 };
 
@@ -147,6 +148,31 @@ const conv2d = {
 };
 const conv1d = { stride: 2, padding: [1, 0], dilation: 1, groups: 2 };
 
+const decays = ({ shape }: fb.Variable) => shape.length > 1;
+const momentum = { momentum: 0.9, clipGlobalNorm: 1 };
+const sgdOptions = { rate: 0.1, nesterov: true, weightDecay: 0.1, decays, ...momentum };
+const adamOptions = {
+  rate: (step: fb.Node) => fb.div(0.1, fb.add(step, 1)),
+  beta1: 0.9,
+  beta2: 0.99,
+  epsilon: 1e-8,
+  amsgrad: true,
+  weightDecay: 0.1,
+  decays,
+  clipGlobalNorm: 1,
+};
+const rmsPropOptions = { rate: 0.1, decay: 0.9, epsilon: 1e-8, centered: true, ...momentum };
+const adagradOptions = { rate: 0.1, initial: 0.1, epsilon: 1e-8, clipGlobalNorm: 1 };
+const lionOptions = {
+  rate: 0.1,
+  beta1: 0.9,
+  beta2: 0.99,
+  weightDecay: 0.1,
+  decays,
+  clipGlobalNorm: 1,
+};
+const averaged = fb.optimize(loss, w, fb.averageWeights(fb.adam(), { decay: 0.9 }));
+
 const table: Readonly<Record<string, () => Call>> = {
   // tensors
   tensor: () => ({ args: [data, { shape: [4], dtype: 'float64' }] }),
@@ -184,6 +210,42 @@ const table: Readonly<Record<string, () => Call>> = {
     args: [fb.input('sequences', ['batch', 2, 4]), fb.input('filters', [4, 1, 3]), conv1d],
   }),
 
+  convTranspose2d: () => ({
+    args: [
+      fb.input('images', ['batch', 4, 3, 3]),
+      fb.input('filters', [4, 1, 3, 3]),
+      { ...conv2d, outputPadding: [0, 0] },
+    ],
+  }),
+  convTranspose1d: () => ({
+    args: [
+      fb.input('sequences', ['batch', 4, 3]),
+      fb.input('filters', [4, 1, 3]),
+      { ...conv1d, outputPadding: 1 },
+    ],
+  }),
+  einsum: () => ({ args: ['ij,jk->ik', one, one] }),
+  pad: () => ({
+    args: [
+      one,
+      [
+        [1, 0],
+        [0, 1],
+      ],
+      { mode: 'constant', value: 1 },
+    ],
+  }),
+  roll: () => ({ args: [one, [1, 1], [0, 1]] }),
+  tile: () => ({ args: [one, [2, 1]] }),
+  split: () => ({ args: [one, [1, 1], 0] }),
+  squeeze: () => ({ args: [fb.reshape(one, [1, 4]), [0]] }),
+  expandDims: () => ({ args: [one, [0]] }),
+  tril: () => ({ args: [one, 1] }),
+  triu: () => ({ args: [one, 1] }),
+  upsample2d: () => ({
+    args: [fb.input('images', ['batch', 1, 4, 4]), { scale: [2, 2], mode: 'bilinear' }],
+  }),
+  fromHWC: () => ({ args: [fb.input('photos', [4, 4, 3])] }),
   dropout: () => ({ args: [one, { rate: 0.5, seed: 1 }] }),
   attention: () => ({ args: [one, one, one, { mask: one, causal: true, scale: 1 }] }),
 
@@ -220,6 +282,14 @@ const table: Readonly<Record<string, () => Call>> = {
   'Scope#claim': () => ({ on: fb.scope('net'), args: [{}] }),
   'Scope#owners': () => ({ on: fb.scope('net'), args: [] }),
   'new Module': () => ({ args: ['net'] }),
+  summary: () => ({ args: [layer] }),
+  substitute: () => ({ args: [{ loss }, new Map([[w, fb.mul(w, 2)]])] }),
+  restore: () => ({
+    args: ['saved.safetensors', { w }, { map: { w: 'w' }, strict: true }],
+  }),
+  copy: () => ({ args: [{ w }, [w], { map: (path: string) => path, strict: false }] }),
+  assign: () => ({ args: [{ w }, { w: fb.tensor(data) }, { map: { w: 'w' }, strict: true }] }),
+  'assign, from a module': () => ({ args: [layer, layer, {}] }),
   'new Sequential': () => ({ args: ['s', [layer, fb.relu]] }),
   'Sequential#forward': () => ({ on: new fb.Sequential('s', [layer, fb.relu]), args: [one] }),
   'Module#scope': () => ({ on: modules.make(), args: ['key'] }),
@@ -345,6 +415,8 @@ const table: Readonly<Record<string, () => Call>> = {
     on: new fb.Conv2d('c', { inputs: 2, filters: 4, size: 3 }),
     args: [fb.input('images', ['batch', 2, 4, 4])],
   }),
+  'new Dropout': () => ({ args: ['d', { rate: 0.5, seed: 1 }] }),
+  'Dropout#forward': () => ({ on: new fb.Dropout('d', { rate: 0.5 }), args: [one] }),
   'new Embedding': () => ({ args: ['e', { inputs: 3, units: 2, ...layerOptions }] }),
   'Embedding#forward': () => ({
     on: new fb.Embedding('e', { inputs: 3, units: 2 }),
@@ -361,11 +433,26 @@ const table: Readonly<Record<string, () => Call>> = {
     on: new fb.GroupNorm('n', { features: 2, groups: 1 }),
     args: [one],
   }),
-  'new LSTM': () => ({ args: ['l', { inputs: 2, units: 3, ...layerOptions }] }),
-  'LSTM#step': () => ({ on: lstm, args: [one, { hidden: one, cell: one }] }),
-  'LSTM#forward': () => ({ on: lstm, args: [steps, { hidden: one, cell: one }] }),
-  'LSTM#unroll': () => ({ on: lstm, args: [steps, { hidden: one, cell: one }] }),
-  'LSTM#unroll, over a list': () => ({ on: lstm, args: [[one, one]] }),
+  'new Recurrent': () => ({ args: ['r', { inputs: 2, units: 3 }] }),
+  'new SimpleRNN': () => ({ args: ['r', { ...recurrent, ...layerOptions }] }),
+  'new GRU': () => ({ args: ['g', { ...recurrent, ...layerOptions }] }),
+  'new LSTM': () => ({ args: ['l', { ...recurrent, ...layerOptions }] }),
+  'Recurrent#step': () => ({ on: lstm, args: [one, { hidden: one, cell: one }] }),
+  'Recurrent#forward': () => ({ on: lstm, args: [steps, { hidden: one, cell: one }] }),
+  'Recurrent#unroll': () => ({ on: lstm, args: [steps, { hidden: one, cell: one }] }),
+  'Recurrent#unroll, with options': () => ({
+    on: lstm,
+    args: [steps, { initial: { hidden: one, cell: one } }],
+  }),
+  'Recurrent#step, of a GRU': () => ({
+    on: new fb.GRU('gru', { inputs: 2, units: 2 }),
+    args: [one, { hidden: one }],
+  }),
+  'Recurrent#unroll, of two directions': () => ({
+    on: new fb.GRU('gru', { inputs: 2, units: 2, bidirectional: true }),
+    args: [steps, { forward: { hidden: one }, backward: { hidden: one } }],
+  }),
+  'Recurrent#unroll, over a list': () => ({ on: lstm, args: [[one, one]] }),
   'new VariationalAutoencoder': () => ({
     args: ['v', { inputs: 2, hidden: 2, latent: 2, decoderHidden: 0, ...layerOptions }],
   }),
@@ -398,8 +485,45 @@ const table: Readonly<Record<string, () => Call>> = {
   'initializers.kaimingUniform()': () => drawn,
   'initializers.lecunUniform()': () => drawn,
   'initializers.lecunNormal()': () => drawn,
-  adam: () => ({ args: [loss, [w, b], { rate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }] }),
-  sgd: () => ({ args: [fb.backward(loss), [w, b], { rate: 0.1, momentum: 0.9 }] }),
+
+  // optimizers
+  adam: () => ({ args: [loss, [w, b], adamOptions] }),
+  'adam, of options': () => ({ args: [adamOptions] }),
+  adamW: () => ({ args: [loss, [w, [b]], adamOptions] }),
+  'adamW, of options': () => ({ args: [adamOptions] }),
+  sgd: () => ({ args: [fb.backward(loss), [w, b], sgdOptions] }),
+  'sgd, of options': () => ({ args: [sgdOptions] }),
+  rmsProp: () => ({ args: [loss, w, rmsPropOptions] }),
+  'rmsProp, of options': () => ({ args: [rmsPropOptions] }),
+  adagrad: () => ({ args: [loss, w, adagradOptions] }),
+  'adagrad, of options': () => ({ args: [adagradOptions] }),
+  lion: () => ({ args: [loss, w, lionOptions] }),
+  'lion, of options': () => ({ args: [lionOptions] }),
+  optimize: () => ({ args: [loss, [w, b], fb.adam(), { name: 'trunk' }] }),
+  chain: () => ({ args: [fb.clipGlobalNorm(1), fb.scaleByRate(0.1)] }),
+  clipGlobalNorm: () => ({ args: [1] }),
+  clipValue: () => ({ args: [1] }),
+  scaleByAdam: () => ({ args: [{ beta1: 0.9, beta2: 0.99, epsilon: 1e-8, amsgrad: true }] }),
+  scaleByRate: () => ({ args: [0.1] }),
+  'scaleByRate, of a schedule': () => ({
+    args: [fb.schedules.linear({ from: 1, to: 0, total: 9 })],
+  }),
+  decayWeights: () => ({ args: [0.1, { decays }] }),
+  groups: () => ({ args: [[[decays, fb.adam()], fb.adam()]] }),
+  accumulate: () => ({ args: [4, fb.adam()] }),
+  averageWeights: () => ({ args: [fb.adam(), { decay: 0.9 }] }),
+  averages: () => ({ args: [averaged] }),
+  rates: () => ({ args: [averaged] }),
+  'schedules.cosine': () => ({ args: [{ peak: 1, warmup: 2, total: 9, end: 0.1 }] }),
+  'schedules.linear': () => ({ args: [{ from: 1, to: 0, total: 9 }] }),
+  'schedules.exponential': () => ({ args: [{ rate: 1, decay: 0.5, every: 2 }] }),
+  'schedules.piecewise': () => ({ args: [{ boundaries: [2, 4], rates: [3, 2, 1] }] }),
+  'schedules.oneCycle': () => ({ args: [{ peak: 1, total: 10 }] }),
+  'schedules.cosine()': () => ({ args: [counter] }),
+  'schedules.linear()': () => ({ args: [counter] }),
+  'schedules.exponential()': () => ({ args: [counter] }),
+  'schedules.piecewise()': () => ({ args: [counter] }),
+  'schedules.oneCycle()': () => ({ args: [counter] }),
 
   // training
   fit: () => ({
@@ -472,7 +596,7 @@ const table: Readonly<Record<string, () => Call>> = {
 };
 
 /** The abstract classes among the exports. They refuse every call. */
-export const refusing: ReadonlySet<string> = new Set(['new Leaf', 'new Module']);
+export const refusing: ReadonlySet<string> = new Set(['new Leaf', 'new Module', 'new Recurrent']);
 
 /** Functions that are not exports, but are returned by exports. */
 const given: Readonly<Record<string, Function_>> = {
@@ -487,6 +611,11 @@ const given: Readonly<Record<string, Function_>> = {
   'initializers.kaimingUniform()': fb.initializers.kaimingUniform() as unknown as Function_,
   'initializers.orthogonal()': fb.initializers.orthogonal() as unknown as Function_,
   'initializers.he()': fb.initializers.he() as unknown as Function_,
+  'schedules.cosine()': fb.schedules.cosine({ peak: 1, total: 9 }) as Function_,
+  'schedules.linear()': fb.schedules.linear({ from: 1, to: 0, total: 9 }) as Function_,
+  'schedules.exponential()': fb.schedules.exponential({ rate: 1, decay: 0.5 }) as Function_,
+  'schedules.piecewise()': fb.schedules.piecewise({ boundaries: [2], rates: [2, 1] }) as Function_,
+  'schedules.oneCycle()': fb.schedules.oneCycle({ peak: 1, total: 10 }) as Function_,
 };
 
 /**

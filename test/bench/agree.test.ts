@@ -6,8 +6,9 @@ import { refuseReferenceBlas } from '../../bench/src/contenders.js';
 import { BenchError } from '../../bench/src/errors.js';
 import { type Named, Start, Tensors, writeTensors } from '../../bench/src/exchange.js';
 import type { Form } from '../../bench/src/protocol.js';
+import { tensorsOf } from '../../bench/src/tensors.js';
 import { valuesOf } from '../../bench/src/values.js';
-import { type ModelSpec, tensorsOf, workloads } from '../../bench/src/workloads.js';
+import { type ModelSpec, workloads } from '../../bench/src/workloads.js';
 import { smallLstm } from './support.js';
 
 const gradients: Named[] = tensorsOf(smallLstm)
@@ -86,6 +87,37 @@ describe('the comparison of gradients', () => {
       expect(toleranceOf(spec, spec.dtype)).toBeLessThan(0.01 / Math.sqrt(spec.steps));
     }
     expect(toleranceOf(workloads['lstm-seed'] as ModelSpec, 'float64')).toBeLessThan(1e-9);
+  });
+
+  it('compares a gradient that is 0 but for rounding errors with that of the weight', () => {
+    const sizes = { side: 4, channels: [1, 2], hidden: 3, classes: 2, batch: 2, rate: 1 };
+    const spec: ModelSpec = { kind: 'cnn', dtype: 'float32', optimizer: 'adam', ...sizes };
+    using start = new Start(spec);
+    const results = (biases: number) => {
+      const tensors = tensorsOf(spec).filter(({ role }) => role === 'parameter');
+      const named = tensors.map((tensor) => {
+        const values = valuesOf(tensor);
+        return { ...tensor, values: tensor.name === 'conv0.bias' ? values.fill(biases) : values };
+      });
+      return writeTensors(start.folder, `of ${biases}`, named);
+    };
+    const own = results(1e-9);
+    const check = (biases: number) =>
+      assertAgreement(
+        'images',
+        spec,
+        {
+          name: 'peer',
+          form: { name: 'f', losses: [1], results: results(biases) },
+          folder: start.folder,
+        },
+        {
+          form: { name: 'g', losses: [1], results: own },
+          results: new Tensors(start.folder, own),
+        },
+      );
+    expect(check(-1e-8).distance).toBeLessThan(1e-7);
+    expect(() => check(0.1)).toThrow(/gradient of 'conv0\.bias'/);
   });
 
   it('measures distances relative to the norm', () => {

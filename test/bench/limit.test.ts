@@ -61,6 +61,43 @@ describe('the work of a step', () => {
     });
   });
 
+  it('of pooled images: each convolution works on the images that are left', () => {
+    const sizes = { side: 4, channels: [2, 3, 5], hidden: 6, classes: 4, batch: 2, rate: 1 };
+    const spec: ModelSpec = { kind: 'cnn', dtype: 'float32', optimizer: 'adam', ...sizes };
+    const [first, second, hidden, readout] = [2 * 9 * 3, 3 * 9 * 5, 5 * 6, 6 * 4];
+    const parameters = first + 3 + 6 + second + 5 + 10 + hidden + 6 + readout + 4;
+    const [inputs, activations] = [2 * 2 * 16 + 2, 2 * 32 * 3 + 2 * 8 * 5 + 2 * (6 + 4)];
+    expect(workOf(spec)).toEqual({
+      operations: 2 * (32 * 2 * first + 8 * 3 * second + 2 * 3 * (hidden + readout)),
+      traffic: 4 * (6 * parameters + inputs + 2 * activations),
+      footprint: 4 * (3 * parameters + inputs + activations),
+    });
+  });
+
+  it('of series: each convolution computes only the elements on which the last one depends', () => {
+    const sizes = { channels: 2, length: 20, filters: 3, convolutions: 3, batch: 2, rate: 1 };
+    const spec: ModelSpec = { kind: 'tcn', dtype: 'float32', optimizer: 'sgd', ...sizes };
+    const weights = [2 * 3 * 3, 3 * 3 * 3, 3 * 3 * 3, 3] as const;
+    // The last convolution has dilation 4. Its result at t reads t, t - 4 and t - 8.
+    const rows = [2 * 7, 2 * 3, 2 * 1, 2] as const;
+    const products = [2 * weights[0], 3 * weights[1], 3 * weights[2], 3 * weights[3]] as const;
+    expect(workOf(spec).operations).toBe(
+      products.reduce((sum, product, i) => sum + 2 * product * (rows[i] as number), 0),
+    );
+  });
+
+  it('of a bag of words: no product in the embedding, and one mean for each text', () => {
+    const sizes = { words: 9, length: 4, width: 5, hidden: 3, classes: 2, batch: 2, rate: 1 };
+    const spec: ModelSpec = { kind: 'bag', dtype: 'float32', optimizer: 'adam', ...sizes };
+    const parameters = 9 * 5 + (15 + 3) + (6 + 2);
+    const [inputs, activations] = [2 * 4 + 2, 2 * (5 + 3 + 2)];
+    expect(workOf(spec)).toEqual({
+      operations: 2 * 2 * 3 * (15 + 6),
+      traffic: 4 * (6 * parameters + inputs + 2 * activations),
+      footprint: 4 * (3 * parameters + inputs + activations),
+    });
+  });
+
   it('is known for every workload, except the one that is only compiled', () => {
     for (const spec of Object.values(workloads)) {
       if (spec.kind === 'compile') continue;

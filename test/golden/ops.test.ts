@@ -45,6 +45,7 @@ const files = [
   'ops-routines',
   'ops-convolution',
   'ops-networks',
+  'ops-data',
 ];
 const all = files.flatMap((file) => readGolden<OpCase>(file));
 const casesWith = (wanted: (golden: OpCase) => unknown) =>

@@ -40,8 +40,8 @@ function build({ optimizer, options, x, y, start }: OptimizerCase) {
   const [w, b] = [parameterOf('w', start.w), parameterOf('b', start.b)];
   const output = tanh(add(matmul(constantOf(x), w), b));
   const loss = add(mse(output, constantOf(y)), mul(0.05, sum(square(square(w)))));
-  const train = { sgd, adam }[optimizer];
-  return { w, b, loss, updates: train(loss, [w, b], options) };
+  const updates = optimizer === 'sgd' ? sgd(loss, [w, b], options) : adam(loss, [w, b], options);
+  return { w, b, loss, updates };
 }
 
 function statesOf(updates: Updates): Map<string, Variable> {

@@ -45,7 +45,7 @@ const arrows: Record<string, string[]> = {
   ir: [...base, 'tensor', 'graph', 'native'],
   primitives: [...base, 'tensor', 'graph', 'native', 'ir'],
   evaluate: [...core, 'native', 'ir', 'primitives'],
-  compile: [...core, 'native', 'ir', 'primitives', 'evaluate'],
+  compile: [...core, 'modules', 'native', 'ir', 'primitives', 'evaluate'],
   autodiff: [...core, 'evaluate'],
   optim: [...core, 'modules', 'evaluate', 'autodiff'],
   nn: [...core, 'modules', 'evaluate', 'autodiff'],

@@ -15,9 +15,13 @@ const contract = {
   differentiate: 'WaitList backward BackwardPass checkGradients defineOp',
   run: 'evaluate compile',
   train: 'fit predict sgd adam mse softmaxCrossEntropy binaryCrossEntropyWithLogits initializers',
-  modules: 'Module Scope scope training inference sideUpdate sideUpdates Sequential',
+  optimizers: `adamW rmsProp adagrad lion optimize chain clipGlobalNorm scaleByAdam decayWeights scaleByRate
+    groups accumulate averageWeights averages schedules rates`,
+  modules:
+    'Module Scope scope training inference sideUpdate sideUpdates Sequential restore copy assign substitute summary',
   layers: `Dense FeedForward LSTM VariationalAutoencoder
-    Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm`,
+    Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm
+    Recurrent SimpleRNN GRU Dropout`,
   files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
   see: 'dot nativeInfo setThreads getThreads configure',
   errors:
@@ -28,11 +32,11 @@ const contract = {
  * few functions. Ops need no entry.
  */
 const added = `none notDifferentiable Part result
-  Node Leaf Input Variable Constant Gradients Program loadMetadata
+  Node Leaf Input Variable Constant Gradients Program loadMetadata clipValue
   loadCsv parseCsv`;
 /** Functions that apply ops of other names. */
 const composed = `sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d
-  attention dropout`;
+  einsum convTranspose1d convTranspose2d attention dropout pad roll tile split squeeze expandDims tril triu upsample2d fromHWC`;
 /** Ops that only these functions and gradient rules apply. */
 const inner = `maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
   convolution convolutionInputGradient convolutionWeightGradient normalization

@@ -25,12 +25,14 @@ import layers
 import losses
 import lstm
 import ops_convolution
+import ops_data
 import ops_elementwise
 import ops_kernels
 import ops_networks
 import ops_routines
 import ops_structure
 import optimizers
+import recurrent
 import vae
 from record import write
 
@@ -41,7 +43,9 @@ FILES = {
     "ops-routines": ops_routines,
     "ops-convolution": ops_convolution,
     "ops-networks": ops_networks,
+    "ops-data": ops_data,
     "layers": layers,
+    "recurrent": recurrent,
     "lstm": lstm,
     "vae": vae,
     "losses": losses,

@@ -2,16 +2,11 @@
 
 import * as fb from 'forebay';
 import type { TensorSource } from '../exchange.js';
-import {
-  type ConvSpec,
-  gates,
-  isConvolution,
-  type LstmSpec,
-  layersOf,
-  type ModelSpec,
-  tensorsOf,
-  type VaeSpec,
-} from '../workloads.js';
+import { gates } from '../layers.js';
+import { tensorsOf } from '../tensors.js';
+import type { LstmSpec, ModelSpec, VaeSpec } from '../workloads.js';
+import { bag, cnn, convolutions, resnet, tcn } from './networks.js';
+import { Parameters } from './parameters.js';
 
 /** A graph whose parameters have the initial values of the workload. */
 export interface Graph {
@@ -26,64 +21,54 @@ export function buildGraph(spec: ModelSpec, start: TensorSource): Graph {
     const { values, shape } = start.get(name);
     return fb.tensor(values, { shape });
   };
-  const parameters = new Map(
-    layersOf(spec).flatMap(([layer]) =>
-      ['weight', 'bias'].map((part) => {
-        const name = `${layer}.${part}`;
-        return [name, fb.parameter(name, value(name))] as const;
-      }),
-    ),
-  );
+  const parameters = new Parameters(spec, value);
   const inputs = tensorsOf(spec).filter(({ role }) => role === 'input');
   const nodes = new Map(
     inputs.map(({ name, shape, dtype }) => [name, fb.input(name, shape, { dtype })] as const),
   );
-  const dense: Dense = (layer, x, fixedBias = false) => {
-    const weight = parameters.get(`${layer}.weight`) as fb.Node;
-    const bias = parameters.get(`${layer}.bias`) as fb.Node;
-    if (isConvolution(layer)) {
-      const y = fb.conv2d(x, weight, { padding: 'same' });
-      return fb.add(y, fb.reshape(bias, [bias.shape[0] as number, 1, 1]));
-    }
-    return fb.add(fb.matmul(x, weight), fixedBias ? fb.stopGradient(bias) : bias);
-  };
-  const input = (name: string) => nodes.get(name) as fb.Node;
   return {
-    output: outputOf(spec, input, dense),
-    parameters: [...parameters.values()],
+    output: outputOf(spec, (name) => nodes.get(name) as fb.Node, parameters),
+    parameters: parameters.all,
     feeds: Object.fromEntries(inputs.map(({ name }) => [name, value(name)])),
   };
 }
 
-type Dense = (layer: string, x: fb.Node, fixedBias?: boolean) => fb.Node;
 type Find = (name: string) => fb.Node;
 
-function outputOf(spec: ModelSpec, input: Find, dense: Dense): fb.Node {
+function outputOf(spec: ModelSpec, input: Find, layers: Parameters): fb.Node {
+  const x = input('x');
+  const classified = (logits: fb.Node) => fb.softmaxCrossEntropy(logits, input('labels'));
   switch (spec.kind) {
     case 'vae':
-      return vaeLoss(spec, input('x'), input('noise'), dense);
+      return vaeLoss(spec, x, input('noise'), layers);
     case 'mlp':
-      return fb.softmaxCrossEntropy(
-        perceptron(spec.layers.length - 1, input('x'), dense),
-        input('labels'),
-      );
+      return classified(perceptron(spec.layers.length - 1, x, layers));
     case 'conv':
-      return fb.softmaxCrossEntropy(convolutions(spec, input('x'), dense), input('labels'));
+      return classified(convolutions(spec, x, layers));
+    case 'cnn':
+      return classified(cnn(spec, x, layers));
+    case 'resnet':
+      return classified(resnet(spec, x, layers));
+    case 'tcn':
+      return fb.mse(tcn(spec, x, layers), input('target'));
+    case 'bag':
+      return classified(bag(x, layers));
     case 'predict':
-      return perceptron(spec.layers.length - 1, input('x'), dense);
+      return perceptron(spec.layers.length - 1, x, layers);
     default:
-      return lstmLoss(spec, input('x'), input('target'), dense);
+      return lstmLoss(spec, x, input('target'), layers);
   }
 }
 
 /** Builds the LSTM with separate nodes for each gate and each time step. The compiler must find the fast form. */
-function lstmLoss(spec: LstmSpec, xs: fb.Node, target: fb.Node, dense: Dense): fb.Node {
+function lstmLoss(spec: LstmSpec, xs: fb.Node, target: fb.Node, layers: Parameters): fb.Node {
   const { kind, dtype, steps, batch, inputs, units } = spec;
   const zeros = fb.broadcastTo(fb.constant(0, { dtype }), [batch, units]);
   let [hidden, cell]: [fb.Node, fb.Node] = [zeros, zeros];
   const outputs = Array.from({ length: steps }, (_, t) => {
     // brain.js does not sum the gradient of a bias over the time steps. It uses the gradient of the first step only.
-    const layer: Dense = (name, of) => dense(name, of, kind === 'lstm-brain' && t > 0);
+    const layer = (name: string, of: fb.Node) =>
+      layers.dense(name, of, { fixedBias: kind === 'lstm-brain' && t > 0 });
     const x = fb.reshape(fb.slice(xs, { axis: 0, start: t, end: t + 1 }), [batch, inputs]);
     const z = fb.concat([x, hidden], 1);
     const [forget, admit, output, candidate] = gates.map((gate) => {
@@ -100,7 +85,8 @@ function lstmLoss(spec: LstmSpec, xs: fb.Node, target: fb.Node, dense: Dense): f
   return kind === 'lstm-brain' ? fb.mul(0.5, fb.sum(errors)) : fb.mean(errors);
 }
 
-function vaeLoss({ batch }: VaeSpec, x: fb.Node, noise: fb.Node, dense: Dense): fb.Node {
+function vaeLoss({ batch }: VaeSpec, x: fb.Node, noise: fb.Node, layers: Parameters): fb.Node {
+  const dense = layers.dense.bind(layers);
   const features = fb.tanh(dense('vae.encoder', x));
   const [mean, logSigma] = [dense('vae.mean', features), dense('vae.logSigma', features)];
   const sigma = fb.exp(logSigma);
@@ -114,17 +100,11 @@ function vaeLoss({ batch }: VaeSpec, x: fb.Node, noise: fb.Node, dense: Dense): 
   return fb.add(likelihood, fb.mul(0.5 / batch, divergence));
 }
 
-function perceptron(layers: number, x: fb.Node, dense: Dense): fb.Node {
+function perceptron(count: number, x: fb.Node, layers: Parameters): fb.Node {
   let y = x;
-  for (let index = 0; index < layers; index++) {
-    y = dense(`layer${index}`, y);
-    if (index < layers - 1) y = fb.relu(y);
+  for (let index = 0; index < count; index++) {
+    y = layers.dense(`layer${index}`, y);
+    if (index < count - 1) y = fb.relu(y);
   }
   return y;
-}
-
-function convolutions({ channels }: ConvSpec, x: fb.Node, layer: Dense): fb.Node {
-  let y = x;
-  for (let index = 0; index < channels.length - 1; index++) y = fb.relu(layer(`conv${index}`, y));
-  return layer('readout', fb.mean(y, [2, 3]));
 }

@@ -5,14 +5,9 @@ import { BenchError } from '../errors.js';
 import { type Entry, type TensorSource, Tensors, writeTensors } from '../exchange.js';
 import { blasFiles, resetPeak, statusBytes, timeCalls } from '../peers/process.js';
 import { type Hello, type Loaded, type Memory, type ProgramStats, serve } from '../protocol.js';
+import { tensorsOf } from '../tensors.js';
 import { type Values, valuesOf } from '../values.js';
-import {
-  type CompileSpec,
-  type ModelSpec,
-  type Spec,
-  type TrainingRequest,
-  tensorsOf,
-} from '../workloads.js';
+import type { CompileSpec, ModelSpec, Spec, TrainingRequest } from '../workloads.js';
 import { blasGrowth } from './blas.js';
 import { copyRate } from './copy.js';
 import { buildGraph, type Graph } from './graph.js';
@@ -38,8 +33,9 @@ function hello(request: { readonly threads: number }): Hello {
 /** Returns the updates of the optimizer of a workload. Their rate is a variable, so that it can be changed later. */
 function updatesOf(spec: ModelSpec, graph: Graph, rate: fb.Variable): fb.Updates {
   if (spec.kind === 'predict') return [];
-  const optimizer = { sgd: fb.sgd, adam: fb.adam }[spec.optimizer];
-  return optimizer(graph.output, graph.parameters, { rate });
+  const { output, parameters } = graph;
+  if (spec.optimizer === 'sgd') return fb.sgd(output, parameters, { rate });
+  return fb.adam(output, parameters, { rate });
 }
 
 function load(request: {

@@ -7,9 +7,10 @@
 import { createRequire } from 'node:module';
 import { BenchError } from '../errors.js';
 import { Tensors, writeTensors } from '../exchange.js';
+import { gates } from '../layers.js';
 import { type Loaded, type Requests, serve } from '../protocol.js';
 import { sizeOf } from '../values.js';
-import { gates, type LstmSpec } from '../workloads.js';
+import type { LstmSpec } from '../workloads.js';
 import { resetPeak, statusBytes, timeCalls } from './process.js';
 
 /** A row-major matrix of brain.js. A weight has a row for each unit and a column for each input. */

@@ -7,15 +7,9 @@ import { createRequire } from 'node:module';
 import { dirname, sep } from 'node:path';
 import { BenchError } from '../errors.js';
 import { type Named, Tensors, writeTensors } from '../exchange.js';
+import { gates, layersOf } from '../layers.js';
 import { type Hello, type Loaded, type Requests, serve } from '../protocol.js';
-import {
-  gates,
-  type LstmSpec,
-  layersOf,
-  type MlpSpec,
-  type ModelSpec,
-  type VaeSpec,
-} from '../workloads.js';
+import type { LstmSpec, MlpSpec, ModelSpec, VaeSpec } from '../workloads.js';
 import { resetPeak, statusBytes, timeCalls } from './process.js';
 
 // These are CommonJS modules. They are loaded by `require`, because Node does not find their exported names in an
@@ -134,7 +128,7 @@ function lstm(spec: LstmSpec, parameters: Parameters): () => Scalar {
 }
 
 function vae(spec: VaeSpec, parameters: Parameters): () => Scalar {
-  const [encoder, mean, logSigma, decoder, logits] = layersOf(spec).map(([name]) =>
+  const [encoder, mean, logSigma, decoder, logits] = layersOf(spec).map(({ name }) =>
     parameters.layer(name),
   ) as [Layer, Layer, Layer, Layer, Layer];
   const x = tensorOf(parameters.start.get('x'));
@@ -177,15 +171,18 @@ function modelOf(spec: ModelSpec, start: Tensors): Model {
       break;
     case 'mlp':
     case 'predict': {
-      const layers = layersOf(spec).map(([name]) => parameters.layer(name));
+      const layers = layersOf(spec).map(({ name }) => parameters.layer(name));
       const x = tensorOf(start.get('x'));
       output = spec.kind === 'mlp' ? mlp(spec, parameters, layers) : () => perceptron(layers, x);
       break;
     }
-    case 'conv':
-      throw new BenchError('tfjs-wasm has no form of convolutions yet');
-    default:
+    case 'lstm':
+    case 'lstm-nodes':
+    case 'lstm-brain':
       output = lstm(spec, parameters);
+      break;
+    default:
+      throw new BenchError(`tfjs-wasm has no form of the workload '${spec.kind}'`);
   }
   return { variables: parameters.variables, output, named };
 }

@@ -633,7 +633,7 @@ struct Loop9 : LoopLists {
   }
 };
 
-// lstm-small, lstm-medium, lstm-large and 8 more
+// lstm-small, lstm-medium, lstm-large and 11 more
 template <class T>
 struct Loop10 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -659,7 +659,7 @@ struct Loop10 : LoopLists {
   }
 };
 
-// vae-seed, dense relu mse sgd, dense tanh mse sgd and 5 more
+// vae-seed, tcn, dense relu mse sgd and 6 more
 template <class T>
 struct Loop11 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -1024,7 +1024,7 @@ struct Loop17 : LoopLists {
   }
 };
 
-// vae-128, mlp-1, mlp-64 and 4 more
+// vae-128, mlp-1, mlp-64 and 8 more
 template <class T>
 struct Loop18 : LoopLists {
   static constexpr std::uint16_t loadCount = 11;
@@ -1081,7 +1081,7 @@ struct Loop18 : LoopLists {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 9 more
+// mlp-1, mlp-64, mlp-256 and 12 more
 template <class T>
 struct Loop19 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -1109,7 +1109,7 @@ struct Loop19 : LoopLists {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 4 more
+// mlp-1, mlp-64, mlp-256 and 7 more
 template <class T>
 struct Loop20 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -1138,7 +1138,7 @@ struct Loop20 : LoopLists {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 8 more
+// mlp-1, mlp-64, mlp-256 and 11 more
 template <class T>
 struct Loop21 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
@@ -1227,7 +1227,7 @@ struct Loop22 : LoopLists {
   }
 };
 
-// mlp-64, mlp-256, conv and 2 more
+// mlp-64, mlp-256, conv and 5 more
 template <class T>
 struct Loop23 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -1252,7 +1252,7 @@ struct Loop23 : LoopLists {
   }
 };
 
-// mlp-64, mlp-256, conv and 2 more
+// mlp-64, mlp-256, conv and 5 more
 template <class T>
 struct Loop24 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
@@ -1280,7 +1280,7 @@ struct Loop24 : LoopLists {
   }
 };
 
-// mlp-64, mlp-256, conv and 3 more
+// mlp-64, mlp-256, conv and 6 more
 template <class T>
 struct Loop25 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
@@ -1304,7 +1304,7 @@ struct Loop25 : LoopLists {
   }
 };
 
-// mlp-64, mlp-256, conv and 2 more
+// mlp-64, mlp-256, conv and 5 more
 template <class T>
 struct Loop26 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
@@ -1345,7 +1345,7 @@ struct Loop26 : LoopLists {
   }
 };
 
-// mlp-64, mlp-256, conv and 2 more
+// mlp-64, mlp-256, conv and 5 more
 template <class T>
 struct Loop27 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -1371,7 +1371,7 @@ struct Loop27 : LoopLists {
   }
 };
 
-// conv, conv-chain
+// conv, conv-chain, cnn-mnist and 2 more
 template <class T>
 struct Loop28 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -1396,9 +1396,375 @@ struct Loop28 : LoopLists {
   }
 };
 
-// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
+// cnn-mnist, resnet-cifar
 template <class T>
 struct Loop29 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("square"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {2, 3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      T* const y1 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Sub::of(v0, v1);
+        const T v3 = Square::of(v2);
+        y0[i] = v2;
+        y1[i] = v3;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop30 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("sqrt"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = Add::of(v0, v1);
+        const T v3 = Sqrt::of(v2);
+        y0[i] = v3;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop31 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("div"), {0, 1}},
+      {idOf("fma"), {4, 2, 3}},
+      {idOf("relu"), {5}},
+  };
+  static constexpr std::uint16_t results[] = {4, 6};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      T* const y1 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v4 = Div::of(v0, v1);
+        const T v5 = Fma::of(v4, v2, v3);
+        const T v6 = Relu::of(v5);
+        y0[i] = v4;
+        y1[i] = v6;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop32 : LoopLists {
+  static constexpr std::uint16_t loadCount = 6;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("equal"), {0, 1}},
+      {idOf("where"), {6, 1, 2}},
+      {idOf("mul"), {7, 3}},
+      {idOf("mul"), {8, 4}},
+      {idOf("div"), {9, 5}},
+      {idOf("neg"), {10}},
+      {idOf("div"), {8, 5}},
+      {idOf("mul"), {7, 4}},
+  };
+  static constexpr std::uint16_t results[] = {7, 11, 12, 13};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      T* const y0 = rowOf<T>(call, 6, r);
+      T* const y1 = rowOf<T>(call, 7, r);
+      T* const y2 = rowOf<T>(call, 8, r);
+      T* const y3 = rowOf<T>(call, 9, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v4 = x4[i];
+        const T v5 = x5[i];
+        const bool v6 = Equal::of(v0, v1);
+        const T v7 = Where::of(v6, v1, v2);
+        const T v8 = Mul::of(v7, v3);
+        const T v9 = Mul::of(v8, v4);
+        const T v10 = Div::of(v9, v5);
+        const T v11 = Neg::of(v10);
+        const T v12 = Div::of(v8, v5);
+        const T v13 = Mul::of(v7, v4);
+        y0[i] = v7;
+        y1[i] = v11;
+        y2[i] = v12;
+        y3[i] = v13;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop33 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {1, 2}},
+      {idOf("div"), {0, 3}},
+  };
+  static constexpr std::uint16_t results[] = {4};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v3 = Mul::of(v1, v2);
+        const T v4 = Div::of(v0, v3);
+        y0[i] = v4;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop34 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {1, 2}},
+      {idOf("fma"), {0, 4, 3}},
+      {idOf("neg"), {5}},
+  };
+  static constexpr std::uint16_t results[] = {5, 6};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      T* const y1 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v4 = Mul::of(v1, v2);
+        const T v5 = Fma::of(v0, v4, v3);
+        const T v6 = Neg::of(v5);
+        y0[i] = v5;
+        y1[i] = v6;
+      }
+    }
+  }
+};
+
+// resnet-cifar
+template <class T>
+struct Loop35 : LoopLists {
+  static constexpr std::uint16_t loadCount = 5;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("div"), {0, 1}},
+      {idOf("fma"), {5, 2, 3}},
+      {idOf("add"), {6, 4}},
+      {idOf("relu"), {7}},
+  };
+  static constexpr std::uint16_t results[] = {5, 8};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      T* const y0 = rowOf<T>(call, 5, r);
+      T* const y1 = rowOf<T>(call, 6, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v4 = x4[i];
+        const T v5 = Div::of(v0, v1);
+        const T v6 = Fma::of(v5, v2, v3);
+        const T v7 = Add::of(v6, v4);
+        const T v8 = Relu::of(v7);
+        y0[i] = v5;
+        y1[i] = v8;
+      }
+    }
+  }
+};
+
+// resnet-cifar
+template <class T>
+struct Loop36 : LoopLists {
+  static constexpr std::uint16_t loadCount = 7;
+  static constexpr std::uint32_t singles = 8;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("equal"), {2, 3}},
+      {idOf("where"), {8, 3, 7}},
+      {idOf("mul"), {9, 4}},
+      {idOf("mul"), {10, 5}},
+      {idOf("div"), {11, 6}},
+      {idOf("neg"), {12}},
+      {idOf("div"), {10, 6}},
+      {idOf("mul"), {9, 5}},
+  };
+  static constexpr std::uint16_t results[] = {9, 13, 14, 15};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
+      T* const y0 = rowOf<T>(call, 7, r);
+      T* const y1 = rowOf<T>(call, 8, r);
+      T* const y2 = rowOf<T>(call, 9, r);
+      T* const y3 = rowOf<T>(call, 10, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v4 = x4[i];
+        const T v5 = x5[i];
+        const T v6 = x6[i];
+        const T v7 = Add::of(v0, v1);
+        const bool v8 = Equal::of(v2, v3);
+        const T v9 = Where::of(v8, v3, v7);
+        const T v10 = Mul::of(v9, v4);
+        const T v11 = Mul::of(v10, v5);
+        const T v12 = Div::of(v11, v6);
+        const T v13 = Neg::of(v12);
+        const T v14 = Div::of(v10, v6);
+        const T v15 = Mul::of(v9, v5);
+        y0[i] = v9;
+        y1[i] = v13;
+        y2[i] = v14;
+        y3[i] = v15;
+      }
+    }
+  }
+};
+
+// tcn
+template <class T>
+struct Loop37 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 10;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("sub"), {4, 2}},
+      {idOf("square"), {5}},
+      {idOf("mul"), {3, 5}},
+  };
+  static constexpr std::uint16_t results[] = {6, 7};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      T* const y1 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v4 = Add::of(v0, v1);
+        const T v5 = Sub::of(v4, v2);
+        const T v6 = Square::of(v5);
+        const T v7 = Mul::of(v3, v5);
+        y0[i] = v6;
+        y1[i] = v7;
+      }
+    }
+  }
+};
+
+// bag
+template <class T>
+struct Loop38 : LoopLists {
+  static constexpr std::uint16_t loadCount = 1;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 0}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        s0.template add<size>(x0 + at);
+      }
+      const std::int64_t rest = columns - at;
+      s0.finish(x0 + at, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+    }
+  }
+};
+
+// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
+template <class T>
+struct Loop39 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1435,7 +1801,7 @@ struct Loop29 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
 template <class T>
-struct Loop30 : LoopLists {
+struct Loop40 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1462,7 +1828,7 @@ struct Loop30 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop31 : LoopLists {
+struct Loop41 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1490,7 +1856,7 @@ struct Loop31 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop32 : LoopLists {
+struct Loop42 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -1521,7 +1887,7 @@ struct Loop32 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop33 : LoopLists {
+struct Loop43 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1553,7 +1919,7 @@ struct Loop33 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop34 : LoopLists {
+struct Loop44 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1579,7 +1945,7 @@ struct Loop34 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop35 : LoopLists {
+struct Loop45 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 58;
   static constexpr LoopStep steps[] = {
@@ -1635,7 +2001,7 @@ struct Loop35 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop36 : LoopLists {
+struct Loop46 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1662,7 +2028,7 @@ struct Loop36 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop37 : LoopLists {
+struct Loop47 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 41;
   static constexpr LoopStep steps[] = {
@@ -1699,7 +2065,7 @@ struct Loop37 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop38 : LoopLists {
+struct Loop48 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 18;
   static constexpr LoopStep steps[] = {
@@ -1733,7 +2099,7 @@ struct Loop38 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop39 : LoopLists {
+struct Loop49 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1807,7 +2173,7 @@ struct Loop39 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop40 : LoopLists {
+struct Loop50 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1879,7 +2245,7 @@ struct Loop40 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop41 : LoopLists {
+struct Loop51 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1970,7 +2336,7 @@ struct Loop41 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop42 : LoopLists {
+struct Loop52 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 264;
   static constexpr LoopStep steps[] = {
@@ -2056,7 +2422,7 @@ struct Loop42 : LoopLists {
 
 // autoencoder
 template <class T>
-struct Loop43 : LoopLists {
+struct Loop53 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 116;
   static constexpr LoopStep steps[] = {
@@ -2161,7 +2527,7 @@ struct Loop43 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop44 : LoopLists {
+struct Loop54 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2199,7 +2565,7 @@ struct Loop44 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop45 : LoopLists {
+struct Loop55 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2243,7 +2609,7 @@ struct Loop45 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop46 : LoopLists {
+struct Loop56 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2272,7 +2638,7 @@ struct Loop46 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop47 : LoopLists {
+struct Loop57 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}};
@@ -2295,7 +2661,7 @@ struct Loop47 : LoopLists {
 
 // logSoftmax forward and backward, many classes, many probabilities
 template <class T>
-struct Loop48 : LoopLists {
+struct Loop58 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2335,7 +2701,7 @@ struct Loop48 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop49 : LoopLists {
+struct Loop59 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 12;
   static constexpr LoopStep steps[] = {
@@ -2369,7 +2735,7 @@ struct Loop49 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop50 : LoopLists {
+struct Loop60 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}, {Fold::Kind::sum, 1}};
@@ -2396,7 +2762,7 @@ struct Loop50 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop51 : LoopLists {
+struct Loop61 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -2443,7 +2809,7 @@ struct Loop51 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop52 : LoopLists {
+struct Loop62 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -2507,7 +2873,7 @@ struct Loop52 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop53 : LoopLists {
+struct Loop63 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2550,7 +2916,7 @@ struct Loop53 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop54 : LoopLists {
+struct Loop64 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -2594,7 +2960,7 @@ struct Loop54 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop55 : LoopLists {
+struct Loop65 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2619,7 +2985,7 @@ struct Loop55 : LoopLists {
 
 // many probabilities
 template <class T>
-struct Loop56 : LoopLists {
+struct Loop66 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2698,25 +3064,15 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop27, double>(),
     loopOf<Loop28, float>(),
     loopOf<Loop29, float>(),
-    loopOf<Loop29, double>(),
     loopOf<Loop30, float>(),
-    loopOf<Loop30, double>(),
     loopOf<Loop31, float>(),
-    loopOf<Loop31, double>(),
     loopOf<Loop32, float>(),
-    loopOf<Loop32, double>(),
     loopOf<Loop33, float>(),
-    loopOf<Loop33, double>(),
     loopOf<Loop34, float>(),
-    loopOf<Loop34, double>(),
     loopOf<Loop35, float>(),
-    loopOf<Loop35, double>(),
     loopOf<Loop36, float>(),
-    loopOf<Loop36, double>(),
     loopOf<Loop37, float>(),
-    loopOf<Loop37, double>(),
     loopOf<Loop38, float>(),
-    loopOf<Loop38, double>(),
     loopOf<Loop39, float>(),
     loopOf<Loop39, double>(),
     loopOf<Loop40, float>(),
@@ -2726,6 +3082,7 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop42, float>(),
     loopOf<Loop42, double>(),
     loopOf<Loop43, float>(),
+    loopOf<Loop43, double>(),
     loopOf<Loop44, float>(),
     loopOf<Loop44, double>(),
     loopOf<Loop45, float>(),
@@ -2745,13 +3102,32 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop52, float>(),
     loopOf<Loop52, double>(),
     loopOf<Loop53, float>(),
-    loopOf<Loop53, double>(),
     loopOf<Loop54, float>(),
     loopOf<Loop54, double>(),
     loopOf<Loop55, float>(),
     loopOf<Loop55, double>(),
     loopOf<Loop56, float>(),
     loopOf<Loop56, double>(),
+    loopOf<Loop57, float>(),
+    loopOf<Loop57, double>(),
+    loopOf<Loop58, float>(),
+    loopOf<Loop58, double>(),
+    loopOf<Loop59, float>(),
+    loopOf<Loop59, double>(),
+    loopOf<Loop60, float>(),
+    loopOf<Loop60, double>(),
+    loopOf<Loop61, float>(),
+    loopOf<Loop61, double>(),
+    loopOf<Loop62, float>(),
+    loopOf<Loop62, double>(),
+    loopOf<Loop63, float>(),
+    loopOf<Loop63, double>(),
+    loopOf<Loop64, float>(),
+    loopOf<Loop64, double>(),
+    loopOf<Loop65, float>(),
+    loopOf<Loop65, double>(),
+    loopOf<Loop66, float>(),
+    loopOf<Loop66, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY

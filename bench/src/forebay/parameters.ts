@@ -1,0 +1,75 @@
+/** The parameters of a workload, and the layers that they belong to. */
+
+import * as fb from 'forebay';
+import { type Layer, layersOf } from '../layers.js';
+import type { ModelSpec } from '../workloads.js';
+
+/** The number that batch normalisation adds to the variance. */
+const epsilon = 1e-5;
+
+export class Parameters {
+  readonly #variables = new Map<string, fb.Variable>();
+  readonly #layers: ReadonlyMap<string, Layer>;
+
+  /** @param value returns the initial value of a parameter */
+  constructor(spec: ModelSpec, value: (name: string) => fb.Tensor) {
+    const layers = layersOf(spec);
+    this.#layers = new Map(layers.map((layer) => [layer.name, layer]));
+    for (const { name, bias } of layers) {
+      for (const part of bias ? ['weight', 'bias'] : ['weight']) {
+        const path = `${name}.${part}`;
+        this.#variables.set(path, fb.parameter(path, value(path)));
+      }
+    }
+  }
+
+  get all(): fb.Variable[] {
+    return [...this.#variables.values()];
+  }
+
+  weight(layer: string): fb.Node {
+    return this.#variables.get(`${layer}.weight`) as fb.Node;
+  }
+
+  #bias(layer: string): fb.Node {
+    return this.#variables.get(`${layer}.bias`) as fb.Node;
+  }
+
+  /** @param options.fixedBias whether the bias gets no gradient */
+  dense(layer: string, x: fb.Node, { fixedBias = false } = {}): fb.Node {
+    const y = fb.matmul(x, this.weight(layer));
+    if (!this.#layers.get(layer)?.bias) return y;
+    const bias = this.#bias(layer);
+    return fb.add(y, fixedBias ? fb.stopGradient(bias) : bias);
+  }
+
+  /** Returns the convolution of images that keeps their size. */
+  convolution2d(layer: string, x: fb.Node): fb.Node {
+    return this.#biased(layer, fb.conv2d(x, this.weight(layer), { padding: 'same' }));
+  }
+
+  /** Returns the convolution of series in which an element depends only on earlier ones. */
+  causalConvolution1d(layer: string, x: fb.Node, dilation: number): fb.Node {
+    const padding = [2 * dilation, 0] as const;
+    return this.#biased(layer, fb.conv1d(x, this.weight(layer), { dilation, padding }));
+  }
+
+  #biased(layer: string, y: fb.Node): fb.Node {
+    if (!this.#layers.get(layer)?.bias) return y;
+    return fb.add(y, this.#perChannel(this.#bias(layer), y));
+  }
+
+  batchNorm(layer: string, x: fb.Node): fb.Node {
+    const axes = x.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
+    const centred = fb.sub(x, fb.mean(x, axes, { keepDims: true }));
+    const variance = fb.mean(fb.square(centred), axes, { keepDims: true });
+    const normal = fb.div(centred, fb.sqrt(fb.add(variance, epsilon)));
+    const [scale, shift] = [this.weight(layer), this.#bias(layer)];
+    return fb.add(fb.mul(normal, this.#perChannel(scale, x)), this.#perChannel(shift, x));
+  }
+
+  /** Reshapes a vector with an element for each channel, so that it broadcasts with images or series. */
+  #perChannel(part: fb.Node, { shape }: fb.Node): fb.Node {
+    return fb.reshape(part, [part.shape[0] as number, ...shape.slice(2).map(() => 1)]);
+  }
+}
