@@ -102,6 +102,7 @@ export { load, loadMetadata, type SaveOptions, save } from './io/safetensors.js'
 export type { DTypes, LoadOptions, Skipped } from './io/selection.js';
 export type { FilePath, FileSource, FileUrl } from './io/sources.js';
 export type { Saved } from './io/values.js';
+export * from './losses/index.js';
 export { copy } from './modules/copy.js';
 export {
   type ArgumentsOf,
@@ -120,15 +121,27 @@ export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';
 export type { Activation } from './nn/activations.js';
 export { BatchNorm, type BatchNormOptions } from './nn/batch-norm.js';
-export { Conv1d, type Conv1dOptions, Conv2d, type Conv2dOptions } from './nn/convolution.js';
+export {
+  Conv1d,
+  type Conv1dOptions,
+  Conv2d,
+  type Conv2dOptions,
+  ConvTranspose2d,
+  type ConvTranspose2dOptions,
+} from './nn/convolution.js';
 export { Dense, type DenseOptions, FeedForward, type FeedForwardOptions } from './nn/dense.js';
 export { Dropout, type DropoutLayerOptions } from './nn/dropout.js';
 export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
 export { GRU, type GRUGates, type GRUOptions } from './nn/gru.js';
 export { initializers } from './nn/initializers.js';
 export type { LayerOptions } from './nn/layer.js';
-export { binaryCrossEntropyWithLogits, mse, softmaxCrossEntropy } from './nn/losses.js';
 export { LSTM, type LSTMGates, type LSTMOptions, type LSTMState } from './nn/lstm.js';
+export {
+  type AttendingOptions,
+  type AttentionOperands,
+  MultiHeadAttention,
+  type MultiHeadAttentionOptions,
+} from './nn/multi-head-attention.js';
 export {
   GroupNorm,
   type GroupNormOptions,
@@ -147,6 +160,7 @@ export {
   type StatesOf,
 } from './nn/recurrent.js';
 export { SimpleRNN, type SimpleRNNGates, type SimpleRNNOptions } from './nn/simple-rnn.js';
+export { TransformerEncoderLayer, type TransformerEncoderLayerOptions } from './nn/transformer.js';
 export {
   type LossOptions,
   VariationalAutoencoder,

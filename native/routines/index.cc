@@ -1,4 +1,4 @@
-// gather and takeAlongAxis (see index.h).
+// gather, takeAlongAxis and takeLabels (see index.h).
 #include "routines/index.h"
 
 namespace forebay {
@@ -139,13 +139,54 @@ bool runTake(const RoutineRun& run, std::int64_t from, std::int64_t to, char*, R
                   [&](auto zero) { return takeRows<decltype(zero)>(run, from, to, failure); });
 }
 
+// ---- takeLabels
+
+bool checkLabels(const RoutineCall& call, Fault& fault) {
+  constexpr Checked labels = {"labels", 1}, out = {"out", 2};
+  if (!hasRank(call, x, 2, fault) || !hasType(call, labels, DType::int32, fault) ||
+      !hasRank(call, labels, 1, fault) || !hasType(call, out, call.operands[0].type, fault) ||
+      !hasRank(call, out, 1, fault) || !sameSize(call, labels, 0, x, 0, fault) ||
+      !sameSize(call, out, 0, x, 0, fault)) {
+    return false;
+  }
+  if (call.integers[0] > INT32_MAX) return fault.argument("the offset of the labels is too large");
+  return countable(call, x, 1, fault);
+}
+
+std::int64_t labelUnits(const RoutineCall& call) { return call.operands[2].sizes[0]; }
+
+// A unit is a row.
+template <class T>
+bool takeLabels(const RoutineRun& run, std::int64_t from, std::int64_t to, RoutineFailure& failure) {
+  const RoutineView &view = run.call.operands[0], &labels = run.call.operands[1];
+  const std::int64_t classes = view.sizes[1], offset = run.call.integers[0];
+  const T* const source = readAs<T>(run, 0);
+  const std::int32_t* const list = readAs<std::int32_t>(run, 1);
+  T* const out = writeAs<T>(run, 2);
+  for (std::int64_t row = from; row < to; ++row) {
+    const std::int32_t label = *static_cast<const volatile std::int32_t*>(list + row * labels.strides[0]);
+    const std::int64_t at = label + offset;
+    if (at < 0 || at >= classes) return failure = {row, -1, classes, label}, false;
+    out[row] = source[row * view.strides[0] + at * view.strides[1]];
+  }
+  return true;
+}
+
+bool runTakeLabels(const RoutineRun& run, std::int64_t from, std::int64_t to, char*,
+                   RoutineFailure& failure) {
+  return withSize(run.call.operands[0].type,
+                  [&](auto zero) { return takeLabels<decltype(zero)>(run, from, to, failure); });
+}
+
 }  // namespace
 
-extern const RoutineRow gatherRow, takeAlongAxisRow;
+extern const RoutineRow gatherRow, takeAlongAxisRow, takeLabelsRow;
 const RoutineRow gatherRow = {"gather",  2,       1,           1,        anyDtype,  true,
                               -1,        0,       checkGather, rowUnits, runGather, listRows,
                               listBytes, nullptr, false,       listsRows};
 const RoutineRow takeAlongAxisRow = {"takeAlongAxis", 2,        1,      1, anyDtype, true, -1, 0,
                                      checkTake,       rowUnits, runTake};
+const RoutineRow takeLabelsRow = {"takeLabels", 2, 1,           1,          anyDtype,     true,
+                                  -1,           0, checkLabels, labelUnits, runTakeLabels};
 
 }  // namespace forebay

@@ -37,8 +37,9 @@ struct RoutineCall {
 // A failure at run time: an element of an index operand that is not an index of the axis.
 struct RoutineFailure {
   std::int64_t index;  // the position of the element in its operand, in row-major order
-  std::int64_t axis;   // the axis, as the call numbers it (an integer of the call)
-  std::int64_t bound;  // the size of the axis: indices from -bound to bound - 1 are valid
+  std::int64_t
+      axis;  // the axis, as the call numbers it (an integer of the call); -1 if the elements are labels
+  std::int64_t bound;  // the size of the axis: indices from -bound, labels from 0 to bound - 1 are valid
   std::int64_t value;  // the element
 };
 

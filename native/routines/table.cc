@@ -5,7 +5,7 @@
 
 namespace forebay {
 
-extern const RoutineRow gatherRow, takeAlongAxisRow, scatterAddRow, scatterAddAlongAxisRow;
+extern const RoutineRow gatherRow, takeAlongAxisRow, takeLabelsRow, scatterAddRow, scatterAddAlongAxisRow;
 extern const RoutineRow sortRow, argsortRow, topKRow;
 extern const RoutineRow cumsumRow, argminRow;
 extern const RoutineRow maxPoolRow, avgPoolRow, avgPoolGradientRow, maxPoolValuesRow, maxPoolGradientRow;
@@ -32,6 +32,7 @@ const RoutineRow* const routines[] = {
     &convWeightGradientRow,
     &maxPoolValuesRow,
     &maxPoolGradientRow,
+    &takeLabelsRow,
 };
 const std::int64_t routineCount = std::size(routines);
 

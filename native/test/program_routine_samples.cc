@@ -107,6 +107,16 @@ void addIndexRoutine(Generator& generator, Code& code, Space& space, const Routi
   sample.add(code, {static_cast<double>(between(generator, 0, 5))});
 }
 
+void addLabelRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row, DType type) {
+  RoutineSample sample(generator, space, row);
+  // Labels are from -8 to 8.
+  const std::int64_t rows = someSize(generator), classes = between(generator, 17, 30);
+  sample.read(type, {rows, classes});
+  sample.indices({rows});
+  sample.write(type, {rows});
+  sample.add(code, {8});
+}
+
 // The table, if it is not in place, the indices and the rows of scatterAdd, which writes a variable.
 void addScatterUpdates(Generator& generator, Code& code, Space& space, const RoutineRow& row, DType type) {
   const std::int64_t n = between(generator, 9, 30), outer = someSize(generator) % 9,
@@ -269,6 +279,8 @@ void addRoutine(Generator& generator, Code& code, Space& space, const RoutineRow
     addWindowRoutine(generator, code, space, row, type);
   } else if (name.find("conv") == 0) {
     addConvRoutine(generator, code, space, row, type);
+  } else if (name == "takeLabels") {
+    addLabelRoutine(generator, code, space, row, type);
   } else if (row.reads > 1) {
     addIndexRoutine(generator, code, space, row, type, name.find("Along") != std::string::npos);
   } else {

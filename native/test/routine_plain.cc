@@ -44,6 +44,14 @@ void take(List& list, bool along) {
   });
 }
 
+void takeLabels(List& list, std::int64_t offset) {
+  PlainOperand &x = list[0], &labels = list[1], &out = list[2];
+  for (std::int64_t row = 0; row < x.sizes[0]; ++row) {
+    const auto at = static_cast<std::int64_t>(labels.elements[static_cast<std::size_t>(row)]) + offset;
+    out.elements[static_cast<std::size_t>(row)] = x.elements[static_cast<std::size_t>(row * x.sizes[1] + at)];
+  }
+}
+
 void scatter(DType type, List& list, bool along) {
   PlainOperand &x = list[0], &indices = list[1], &updates = list[2], &out = list[3];
   out.elements = x.elements;
@@ -217,6 +225,7 @@ void runRoutinePlainly(const RoutineRow& row, DType type, List& operands, const 
   const std::string name = row.name;
   if (name == "gather") return take(operands, false);
   if (name == "takeAlongAxis") return take(operands, true);
+  if (name == "takeLabels") return takeLabels(operands, integers[0]);
   if (name == "scatterAdd") return scatter(type, operands, false);
   if (name == "scatterAddAlongAxis") return scatter(type, operands, true);
   if (name == "sort") return sort(operands, integers[0] == 1);

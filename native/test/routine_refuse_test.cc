@@ -112,6 +112,15 @@ TEST_CASE("a routine with wrong shapes or integers is refused") {
   CHECK(refusal(call(1, {f32, i32, f32}, {x, {2, 4, 3}, {2, 4, 3}}, {1})) == "");
   refuses(call(1, {f32, i32, f32}, {x, {2, 4, 2}, {2, 4, 3}}, {1}), "axis 2 of indices has 2 elements");
   refuses(call(1, {f32, i32, f32}, {x, {4}, {2, 4, 3}}, {1}), "the rank of indices is 1, expected 3");
+  // takeLabels
+  const double labels = idOfRoutine("takeLabels");
+  CHECK(refusal(call(labels, {f32, i32, f32}, {{2, 5}, {2}, {2}}, {0})) == "");
+  refuses(call(labels, {f32, i32, f32}, {x, {2}, {2}}, {0}), "the rank of x is 3, expected 2");
+  refuses(call(labels, {f32, i32, f32}, {{2, 5}, {3}, {2}}, {0}), "axis 0 of labels has 3 elements");
+  refuses(call(labels, {f32, f32, f32}, {{2, 5}, {2}, {2}}, {0}), "labels is float32, expected int32");
+  refuses(call(labels, {f32, i32, i32}, {{2, 5}, {2}, {2}}, {0}), "out is int32, expected float32");
+  refuses(call(labels, {f32, i32, f32}, {{2, 5}, {2}, {3}}, {0}), "axis 0 of out has 3 elements");
+  refuses(call(labels, {f32, i32, f32}, {{2, 5}, {2}, {2}}, {4e9}), "the offset of the labels is too large");
   // scatterAdd and scatterAddAlongAxis
   CHECK(refusal(call(2, {f32, i32, f32, f32}, {x, {4}, {2, 4, 3}, x}, {1})) == "");
   refuses(call(2, {f32, i32, f32, f32}, {x, {3}, {2, 4, 3}, x}, {1}), "axis 0 of indices has 3 elements");

@@ -111,6 +111,7 @@ TEST_CASE("large routines that are split among threads equal their references") 
   const Operand along = {i32, {3, 900, 90}}, order = {i32, {3, 700, 90}};
   hold("gather", {x, indices}, rows, {1});
   hold("takeAlongAxis", {x, along}, rows, {1});
+  hold("takeLabels", {{f32, {70000, 17}}, {i32, {70000}}}, {f32, {70000}}, {8});
   hold("scatterAdd", {x, indices, rows}, x, {1});
   hold("scatterAddAlongAxis", {x, along, rows}, x, {1});
   hold("sort", {x}, x, {0}, {order});
@@ -371,6 +372,28 @@ TEST_CASE("an index out of range stops the run, which writes nothing") {
     CHECK_FALSE(failure.outOfRange);
   }
   Pool::instance().setThreads(before);
+}
+
+TEST_CASE("a label outside of the classes stops the run, also a negative one") {
+  const RoutineProgram made("takeLabels", {{f32, {4000, 5}}, {i32, {4000}}}, {f32, {4000}}, {0});
+  Memory memory(made.code);
+  const std::unique_ptr<Program> program = create(made.code, memory);
+  for (const std::int32_t wrong : {5, -1, std::numeric_limits<std::int32_t>::min()}) {
+    std::vector<std::int32_t> labels(4000, 4);
+    labels[1234] = wrong;
+    labels[3999] = 77;
+    memory.set<std::int32_t>(made.feeds[1], labels);
+    for (const int threads : {1, 4}) {
+      RunArguments arguments;
+      arguments.threads = threads;
+      RunFailure failure;
+      CHECK(run(*program, memory, arguments, &failure) == RunResult::outOfRange);
+      CHECK(failure.index == 1234);
+      CHECK(failure.axis == -1);
+      CHECK(failure.bound == 5);
+      CHECK(failure.value == wrong);
+    }
+  }
 }
 
 TEST_CASE("a large routine reports the first index that is out of range, with any number of threads") {

@@ -47,6 +47,8 @@ function within<T>(mode: Mode, build: () => T): T {
   try {
     const built = build();
     if (built instanceof Promise) {
+      // The error below is thrown in its place, so nobody waits for the promise.
+      built.catch(() => {});
       throw new ValueError(
         `${mode}: the function returned a promise, but the mode has ended before the promise is settled; build the graph in a function that is not async`,
       );

@@ -66,8 +66,8 @@ export function saveNpz(file: FilePath, parameters: Saved, options?: SaveNpzOpti
  * stated size is more than deflate can produce from its bytes (1,032 bytes from each byte). No member is unpacked
  * beyond its stated size.
  * @param file a path, a `file:` URL, or the bytes of a file
- * @param into the parameters and states to which the tensors are written; if one tensor does not fit, none is written.
- *   Alternatively, options that select the tensors to read and their dtypes
+ * @param into the module, or the parameters and states, to which the tensors are written; if one tensor does not fit,
+ *   none is written. Alternatively, options that select the tensors to read and their dtypes
  * @returns the tensors by name
  * @throws FormatError, naming file, member, byte and reason, if the file is missing or damaged, if two members have
  *   the same name, if a member is not a .npy file, or if a requested tensor is missing or cannot be read; ValueError

@@ -1,6 +1,7 @@
 /** What a module holds in its fields: variables and other modules, also in arrays, records and Maps. */
 
-import { isList, isRecord } from '../arguments/read.js';
+import { types } from 'node:util';
+import { isList, isRecord, reading } from '../arguments/read.js';
 import { isVariable, type Variable } from '../graph/leaf.js';
 import { isNode } from '../graph/node.js';
 import { isModule } from './known.js';
@@ -12,7 +13,10 @@ export interface Held {
   readonly value: Variable | Module;
 }
 
-/** Returns what a module holds itself, in the order of its fields. Each thing is listed once. */
+/**
+ * Returns what a module holds itself, in the order of its fields. Each thing is listed once.
+ * @throws ValueError if what a field holds cannot be read
+ */
 export function heldBy(module: Module): Held[] {
   const found: Held[] = [];
   const seen = new Set<unknown>([module]);
@@ -22,7 +26,8 @@ export function heldBy(module: Module): Held[] {
     if (isVariable(value) || isModule(value)) {
       found.push({ field, value });
     } else if (!isNode(value)) {
-      for (const [key, part] of partsOf(value)) visit(field === '' ? key : `${field}.${key}`, part);
+      const parts = reading(`${module}: the field ${field}:`, value, () => [...partsOf(value)]);
+      for (const [key, part] of parts) visit(`${field}.${key}`, part);
     }
   };
   for (const [key, value] of Object.entries(module)) visit(key, value);
@@ -31,7 +36,7 @@ export function heldBy(module: Module): Held[] {
 
 function partsOf(value: object): Iterable<readonly [key: string, part: unknown]> {
   if (isList(value)) return value.map((part, index) => [`${index}`, part] as const);
-  if (value instanceof Map) return [...value].map(([key, part]) => [String(key), part] as const);
+  if (types.isMap(value)) return [...value].map(([key, part]) => [String(key), part] as const);
   return isRecord(value) ? Object.entries(value) : [];
 }
 

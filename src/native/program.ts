@@ -25,9 +25,9 @@ export interface IndexFailure {
   readonly instruction: number;
   /** The position of the element in its operand, in row-major order. It is the first element that is out of range. */
   readonly index: number;
-  /** The axis that is indexed, as the instruction numbers it. */
+  /** The axis that is indexed, as the instruction numbers it; -1 if the elements are labels of classes. */
   readonly axis: number;
-  /** The size of the axis. Indices from -bound to bound - 1 are valid. */
+  /** The size of the axis. Indices from -bound to bound - 1 and labels from 0 to bound - 1 are valid. */
   readonly bound: number;
   /** The element. */
   readonly value: number;
@@ -50,13 +50,17 @@ export function failureOf(report: ArrayLike<number>): IndexFailure {
   return { instruction, index, axis, bound, value };
 }
 
-/** Describes an index that is out of range. */
+/** Describes an index or a label that is out of range. */
 export function describeIndex({
   index,
   axis,
   bound,
   value,
 }: Pick<IndexFailure, 'index' | 'axis' | 'bound' | 'value'>): string {
+  if (axis < 0) {
+    const classes = bound > 0 ? `from 0 to ${bound - 1}` : 'none';
+    return `the label of row ${index} is ${value}, but the labels of ${bound} classes are ${classes}; to leave out rows, give them one label outside of the classes and pass it as ignoreIndex`;
+  }
   const valid = bound > 0 ? `from ${-bound} to ${bound - 1}` : 'none, because it has no elements';
   return `element ${index} of the indices is ${value}, but the valid indices of axis ${axis} are ${valid}`;
 }

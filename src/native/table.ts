@@ -169,4 +169,5 @@ export const expectedRoutines: readonly RoutineRow[] = [
   routine('convWeightGradient', 2, 11, floating),
   routine('maxPoolValues', 2, 11),
   routine('maxPoolGradient', 2, 11, floating),
+  routine('takeLabels', 2, 1, all),
 ];

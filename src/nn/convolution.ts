@@ -1,4 +1,4 @@
-/** The layers of convolution: `Conv1d` and `Conv2d`. */
+/** The layers of convolution: `Conv1d`, `Conv2d` and `ConvTranspose2d`. */
 
 import { checkedLater, flag } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
@@ -15,6 +15,7 @@ import {
   type ConvPadding,
   conv1d,
   conv2d,
+  convTranspose2d,
   reshape,
   type Sides,
 } from '../ops/index.js';
@@ -56,6 +57,15 @@ const conv2dOptions = declareOptions('new Conv2d', convolving);
 /** Options of `new Conv2d`. */
 export interface Conv2dOptions extends OptionsOf<typeof conv2dOptions> {}
 
+const convTranspose2dOptions = declareOptions('new ConvTranspose2d', {
+  ...convolving,
+  /** The number of elements that are added at the end of each axis of the result; 0 by default. */
+  outputPadding: optional(checkedLater<Sides>('an output padding')),
+});
+
+/** Options of `new ConvTranspose2d`. */
+export interface ConvTranspose2dOptions extends OptionsOf<typeof convTranspose2dOptions> {}
+
 /** What a layer of convolution computes with. */
 interface Convolving {
   readonly weight: Variable;
@@ -67,7 +77,7 @@ interface Convolving {
 }
 
 /** Checks the options of a layer, and makes its parameters. `axes` are the axes along which a filter moves. */
-export function convolvingOf(
+function convolvingOf(
   module: Module,
   scope: Scope,
   read: Conv2dOptions,
@@ -187,5 +197,50 @@ export class Conv2d extends Module {
   forward(x: Operand): Node {
     const { weight, options, finish } = this.#convolving;
     return finish(conv2d(x, weight, options));
+  }
+}
+
+/**
+ * Transposed convolution of images. It computes activation(convTranspose2d(x, weight) + bias), where every filter has its
+ * own bias. The options are those of `convTranspose2d`.
+ */
+export class ConvTranspose2d extends Module {
+  /** The weight, named `NAME.weight`, of shape [inputs, filters / groups, height, width]. */
+  readonly weight: Variable;
+  /** The bias, named `NAME.bias`, of shape [filters]; undefined if the option `bias` is false. */
+  readonly bias: Variable | undefined;
+  readonly #convolving: Convolving;
+  readonly #outputPadding: Sides;
+
+  /**
+   * Makes the layer and draws the initial values of its parameters.
+   * @param scope the name or the scope of the layer
+   * @throws ValueError if `scope` is neither a non-empty string nor a scope without a module, if an option is missing,
+   *   unknown or invalid, or if the groups do not divide the inputs and the filters; DTypeError if `dtype` is not a dtype
+   */
+  constructor(scope: string | Scope, options: ConvTranspose2dOptions) {
+    super(scope);
+    const { outputPadding = 0, ...read } = convTranspose2dOptions.read(
+      options,
+      `ConvTranspose2d '${this.name}'`,
+    );
+    const where = `[ConvTranspose2d '${this.name}'] outputPadding`;
+    this.#outputPadding = sidesOf(copied(outputPadding, where), 0, where);
+    this.#convolving = convolvingOf(this, this.ownScope, read, ['height', 'width'], true);
+    this.weight = this.#convolving.weight;
+    this.bias = this.#convolving.bias;
+  }
+
+  /**
+   * Convolves images. Users call `apply`.
+   * @param x [batch, inputs, height, width], of the layer's dtype
+   * @returns a node [batch, filters, rows, columns]
+   * @throws ShapeError if x has another number of axes or of channels, or if the result would have no rows or columns;
+   *   DTypeError if x has another dtype than the layer; ValueError if x is not a Node, Tensor or number, if the output
+   *   padding is not less than the stride or the dilation, or if the activation does not return a Node
+   */
+  forward(x: Operand): Node {
+    const { weight, options, finish } = this.#convolving;
+    return finish(convTranspose2d(x, weight, { ...options, outputPadding: this.#outputPadding }));
   }
 }

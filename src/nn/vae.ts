@@ -5,6 +5,7 @@ import { declareOptions, type OptionsOf, optional, required } from '../arguments
 import { ShapeError } from '../errors.js';
 import { sameShape } from '../graph/dimension.js';
 import { type Node, nodeOf } from '../graph/node.js';
+import { bernoulliNegativeLogLikelihood } from '../losses/binary.js';
 import { Module } from '../modules/module.js';
 import type { Scope } from '../modules/scope.js';
 import {
@@ -22,7 +23,6 @@ import {
 import { formatShape } from '../tensor/shape.js';
 import { Dense } from './dense.js';
 import { shared, size } from './layer.js';
-import { bernoulliNegativeLogLikelihood } from './losses.js';
 
 const vaeOptions = declareOptions('new VariationalAutoencoder', {
   /** The number of input features of an example. */

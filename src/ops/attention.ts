@@ -139,6 +139,17 @@ function defaultScale(width: Dim, { dtype }: Node): Operand {
  *   operand is not a Node, Tensor or number, or if an option is unknown or invalid
  */
 export function attention(q: Operand, k: Operand, v: Operand, options?: AttentionOptions): Node {
+  return attend(q, k, v, options, (weights) => weights);
+}
+
+/** Does the work of `attention`. `through` changes the weights of the values, [.., heads, queries, keys]. */
+export function attend(
+  q: Operand,
+  k: Operand,
+  v: Operand,
+  options: AttentionOptions | undefined,
+  through: (weights: Node) => Node,
+): Node {
   const { mask, causal = false, scale } = attentionOptions.read(options, '[attention]');
   const operands = lift('attention', [q, k, v]) as [Node, Node, Node];
   const [query, key, value] = operands;
@@ -152,5 +163,5 @@ export function attention(q: Operand, k: Operand, v: Operand, options?: Attentio
     scores = node.dtype === 'bool' ? where(node, scores, -Infinity) : add(scores, node);
   }
   if (causal) scores = where(rightOf(0, queries, keys), -Infinity, scores);
-  return matmul(weigh([scores], {}), value);
+  return matmul(through(weigh([scores], {})), value);
 }

@@ -18,12 +18,14 @@ export type { ConvOptions, ConvPadding } from './convolution-options.js';
 export { defineOp } from './declare.js';
 export { type DropoutOptions, dropout } from './dropout.js';
 export { einsum } from './einsum.js';
+export * from './elementary.js';
 export * from './extrema.js';
 export { fromHWC, type UpsampleOptions, upsample2d } from './images.js';
 export { gather, scatterAdd, takeAlongAxis } from './indexing.js';
 export * from './logic.js';
 export * from './matmul.js';
 export * from './mean.js';
+export * from './norms.js';
 
 import './normalization.js'; // an op that only layers apply
 

@@ -20,6 +20,7 @@ import type { Header, Metadata } from '../io/header.js';
 import { described, layOut, restoreTensors } from '../io/safetensors.js';
 import { absolutePathOf, type FilePath, type FileSource, sourceOf } from '../io/sources.js';
 import { allocate, type Tensor } from '../tensor/tensor.js';
+import { adaptedTo } from './optimizer-states.js';
 import { formatProgress, type Progress, parseProgress } from './progress.js';
 
 /** An object that counts its runs, such as a program. */
@@ -103,12 +104,15 @@ export async function checkpoint(file: FilePath, options: CheckpointOptions): Pr
  * Reads a checkpoint into the leaves of the updates, and sets `program.runs`. The file is read and checked against
  * all leaves before the first leaf is written. After an error all leaves are unchanged.
  *
+ * Parameters may have been frozen or unfrozen since the checkpoint was written. States of optimizers that belong to frozen
+ * parameters are ignored. States of parameters that were frozen when it was written keep their values.
+ *
  *     const from = existsSync(file) ? resume(file, { updates, program }) : undefined;
  *     await fit(program, dataset, { epochs, batchSize, from, checkpoint: { file } });
  *
  * @param file a path, a `file:` URL, or the bytes of a file
  * @throws FormatError, naming the file, if it is missing, damaged or not a checkpoint, or if the names of its tensors
- *   are not exactly the names of the leaves; ShapeError or DTypeError if a leaf does not fit; ValueError if there are
+ *   are not the names of the leaves; ShapeError or DTypeError if a leaf does not fit; ValueError if there are
  *   more programs than run counts in the file, or an option is unknown; StateError if a run in flight uses a leaf or a
  *   program
  */
@@ -125,14 +129,17 @@ export function resume(file: FileSource, options: ResumeOptions): Checkpoint {
         `resume: ${name} has the runs of ${runs.length} programs, but ${programs.length} were given`,
       );
     }
-    fitting('resume', name, header.entries.map(described), leaves);
-    refuseOthers(name, header, leaves);
+    const entries = header.entries.map(described);
+    const names = entries.map((entry) => entry.name);
+    const { wanted, ignored } = adaptedTo(names, leaves, updates);
+    fitting('resume', name, entries, wanted);
+    refuseOthers(name, header, leaves.size, (entry) => wanted.has(entry) || ignored.has(entry));
     // Set each count to its present value. A busy or disposed program then throws here, before anything is changed.
     for (const program of programs) {
       const { runs } = program;
       program.runs = runs;
     }
-    return leaves;
+    return wanted;
   };
   read((open) => restoreTensors(name, open, choose));
   for (const [index, program] of programs.entries()) program.runs = found.runs[index] as number;
@@ -268,11 +275,12 @@ function parseRuns(text = ''): number[] {
 function refuseOthers(
   file: string,
   { entries }: Header,
-  leaves: ReadonlyMap<string, Variable>,
+  leaves: number,
+  known: (name: string) => boolean,
 ): void {
-  const other = entries.find(({ name }) => !leaves.has(name));
+  const other = entries.find(({ name }) => !known(name));
   if (other === undefined) return;
   throw new FormatError(
-    `${file}: expected the ${leaves.size} leaves of the updates, but it also has '${other.name}': it belongs to another graph`,
+    `${file}: expected the ${leaves} leaves of the updates, but it also has '${other.name}': it belongs to another graph`,
   );
 }

@@ -19,6 +19,11 @@ export type BatchRecord<T extends Signature = Signature> = {
   readonly batch: number;
   /** The number of examples of this step. */
   readonly rows: number;
+  /**
+   * 1 if the step was skipped, because the norm of the gradients was not finite, and otherwise 0. Absent if the optimizer
+   * has no `clipGlobalNorm`.
+   */
+  readonly skipped?: number;
   /** Copies of the outputs of the program. You may keep them. */
   readonly outputs: Readonly<TensorsOf<T['outputs']>>;
 } & MetricsField<T['metrics'], Readonly<TensorsOf<T['metrics']>>>;

@@ -34,6 +34,11 @@ export type EpochRecord<
 > = ProgramMeans<T> & {
   /** The index of the epoch, from 0. */
   readonly epoch: number;
+  /**
+   * The number of steps of the epoch that were skipped, because the norm of the gradients was not finite. Absent if the
+   * optimizer has no `clipGlobalNorm`.
+   */
+  readonly skipped?: number;
   /** The means of the validating program, which runs after the epoch. Absent without validation. */
   readonly validation?: ValidationMeans<V>;
 };

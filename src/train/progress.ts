@@ -23,6 +23,8 @@ export interface Progress {
   readonly row: number;
   /** For each output and each metric that has one element, the sum of its values over these `row` examples. */
   readonly sums: Means;
+  /** The number of skipped steps of the current epoch. Absent if the optimizer cannot skip steps. */
+  readonly skipped?: number;
   /** The results of the completed epochs. */
   readonly epochs: readonly EpochRecord[];
   /** Whether `onEpoch` ended the training. */
@@ -102,9 +104,10 @@ function isResumed(from: unknown): from is Resumed {
 }
 
 export function formatProgress({ seed, epochs, ...rest }: Progress): string {
-  const records = epochs.map(({ outputs, metrics, validation }) => ({
+  const records = epochs.map(({ outputs, metrics, skipped, validation }) => ({
     outputs,
     metrics,
+    skipped,
     validation,
   }));
   return JSON.stringify(
@@ -140,12 +143,14 @@ export function parseProgress(text: string): Progress {
     epoch,
     row,
     sums: means(fields.sums, 'sums'),
+    ...skips(fields.skipped, 'skipped'),
     epochs: fields.epochs.map((fields: unknown, epoch) => {
-      const { outputs, metrics, validation } = record(fields, `epoch ${epoch}`);
+      const { outputs, metrics, skipped, validation } = record(fields, `epoch ${epoch}`);
       return {
         epoch,
         outputs: means(outputs, `outputs of epoch ${epoch}`),
         ...(metrics !== undefined && { metrics: means(metrics, `metrics of epoch ${epoch}`) }),
+        ...skips(skipped, `skipped of epoch ${epoch}`),
         ...(validation !== undefined && {
           validation: validated(validation, `validation of epoch ${epoch}`),
         }),
@@ -165,6 +170,11 @@ function record(value: unknown, what: string): Record<string, unknown> {
 function count(value: unknown, what: string, least = 0): number {
   if (Number.isSafeInteger(value) && (value as number) >= least) return value as number;
   throw new Error(`${what} must be a whole number of at least ${least}`);
+}
+
+/** Reads a number of skipped steps, which may be absent. */
+function skips(value: unknown, what: string): { readonly skipped?: number } {
+  return value === undefined ? {} : { skipped: count(value, what) };
 }
 
 const numbers = new Map(['NaN', 'Infinity', '-Infinity', '-0'].map((text) => [text, Number(text)]));

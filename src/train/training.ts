@@ -17,6 +17,7 @@ import {
 import { inOrder, Shuffle } from './order.js';
 import { type Progress, startOf } from './progress.js';
 import { Saver } from './saver.js';
+import { SkippedSteps } from './skipped.js';
 import { type SliceOutputs, Slices } from './slices.js';
 import { type Validation, validationOf } from './validation.js';
 
@@ -33,6 +34,8 @@ export class Training {
   #progress: Progress;
   /** The records of the completed epochs. */
   readonly #records: EpochRecord[];
+  /** The steps of the current epoch that were skipped. */
+  #skipped: SkippedSteps;
   /** The index of the next run of each program in the training that is continued; undefined for a new training. */
   readonly #earlierRuns: readonly number[] | undefined;
 
@@ -61,6 +64,7 @@ export class Training {
     this.#records = [...start.epochs];
     this.#progress = { ...start, epochs: this.#records };
     this.#earlierRuns = runs;
+    this.#skipped = new SkippedSteps(steps.updates, start.skipped ?? 0);
     this.#shuffle = start.seed === undefined ? undefined : new Shuffle(examples.rows, start.seed);
     this.#order = inOrder(examples.rows);
   }
@@ -92,10 +96,11 @@ export class Training {
   async runSteps(): Promise<ProgramMeans> {
     const { epoch, row, sums } = this.#progress;
     const means = new WeightedMeans(this.#steps, sums, row);
+    this.#skipped = new SkippedSteps(this.#steps.updates, this.#progress.skipped ?? 0);
     this.#order = (await this.#shuffle?.order(epoch)) ?? this.#order;
     const each = async (slice: SliceOutputs) => {
       means.add(slice);
-      await this.#callOnBatch(slice);
+      await this.#callOnBatch(slice, this.#skipped.add(slice.steps));
       await this.#saveWithinEpoch(slice, means);
     };
     const limit = (start: number) =>
@@ -115,10 +120,11 @@ export class Training {
   /** Records the epoch, calls `onEpoch`, and begins the next epoch. */
   async endEpoch(means: ProgramMeans, validation: ValidationMeans | undefined): Promise<void> {
     const { epoch } = this.#progress;
-    const record = { epoch, ...means, ...(validation && { validation }) };
+    const record = { epoch, ...means, ...this.#skips(), ...(validation && { validation }) };
     this.#records.push(record);
     const ended = (await this.#options.onEpoch?.(record)) === false;
-    this.#progress = { ...this.#progress, epoch: epoch + 1, row: 0, sums: {}, ended };
+    const { skipped: _, ...progress } = this.#progress;
+    this.#progress = { ...progress, epoch: epoch + 1, row: 0, sums: {}, ended };
   }
 
   /** Writes a checkpoint if one is due after the epoch that has just ended, or if the training is over. */
@@ -170,11 +176,17 @@ export class Training {
     return { outputs: of(false), ...(metrics.size > 0 && { metrics: of(true) }) };
   }
 
-  async #callOnBatch(slice: SliceOutputs): Promise<void> {
+  async #callOnBatch(slice: SliceOutputs, skipped: number): Promise<void> {
     const { onBatch, batchSize } = this.#options;
     const { start, rows } = slice;
     const { epoch } = this.#progress;
-    await onBatch?.({ epoch, batch: start / batchSize, rows, ...this.#copiesOf(slice) });
+    await onBatch?.({
+      epoch,
+      batch: start / batchSize,
+      rows,
+      ...(this.#skipped.possible && { skipped }),
+      ...this.#copiesOf(slice),
+    });
   }
 
   /** Writes a checkpoint between two steps if one is due. At the end of an epoch, `saveIfDue` writes it instead. */
@@ -184,6 +196,11 @@ export class Training {
   ): Promise<void> {
     const row = start + steps * rows;
     if (row === this.#order.length || !this.#saver?.isDue(this.#batchesBefore(row))) return;
-    await this.#saver.save({ ...this.#progress, row, sums: means.sums() });
+    await this.#saver.save({ ...this.#progress, row, sums: means.sums(), ...this.#skips() });
+  }
+
+  /** Returns the number of skipped steps of the epoch, if the optimizer may skip steps. */
+  #skips(): { readonly skipped?: number } {
+    return this.#skipped.possible ? { skipped: this.#skipped.count } : {};
   }
 }

@@ -33,6 +33,13 @@ const y = fb.add(fb.matmul(x, w), b);
 const loss = fb.mean(fb.square(y));
 const steps = fb.input('steps', [3, 2, 2]);
 const one = fb.input('one', [2, 2]);
+const classes = fb.input('classes', ['batch'], { dtype: 'int32' });
+const allOfCrossEntropy = {
+  weights: [1, 2],
+  labelSmoothing: 0.1,
+  ignoreIndex: -1,
+  reduction: 'sum',
+};
 const data = [
   [1, 2],
   [3, 4],
@@ -415,8 +422,55 @@ const table: Readonly<Record<string, () => Call>> = {
     on: new fb.Conv2d('c', { inputs: 2, filters: 4, size: 3 }),
     args: [fb.input('images', ['batch', 2, 4, 4])],
   }),
+  'new MultiHeadAttention': () => ({
+    args: ['m', { features: 2, heads: 2, dropout: 0.5, ...layerOptions }],
+  }),
+  'MultiHeadAttention#forward': () => ({
+    on: new fb.MultiHeadAttention('m', { features: 2, heads: 1 }),
+    args: [one, one, one, { mask: fb.input('mask', [2, 2], { dtype: 'bool' }), causal: true }],
+  }),
+  'MultiHeadAttention#forward, of one operand': () => ({
+    on: new fb.MultiHeadAttention('m', { features: 2, heads: 1 }),
+    args: [one, { causal: true }],
+  }),
+  'new TransformerEncoderLayer': () => ({
+    args: [
+      't',
+      {
+        features: 2,
+        heads: 2,
+        hidden: 3,
+        activation: fb.relu,
+        normFirst: true,
+        dropout: 0.5,
+        ...layerOptions,
+      },
+    ],
+  }),
+  'TransformerEncoderLayer#forward': () => ({
+    on: new fb.TransformerEncoderLayer('t', { features: 2, heads: 1, hidden: 2 }),
+    args: [one, { causal: true }],
+  }),
   'new Dropout': () => ({ args: ['d', { rate: 0.5, seed: 1 }] }),
   'Dropout#forward': () => ({ on: new fb.Dropout('d', { rate: 0.5 }), args: [one] }),
+  'new ConvTranspose2d': () => ({
+    args: [
+      'c',
+      {
+        inputs: 2,
+        filters: 4,
+        size: 3,
+        outputPadding: 0,
+        ...conv2d,
+        ...finishing,
+        ...layerOptions,
+      },
+    ],
+  }),
+  'ConvTranspose2d#forward': () => ({
+    on: new fb.ConvTranspose2d('c', { inputs: 2, filters: 4, size: 3 }),
+    args: [fb.input('images', ['batch', 2, 4, 4])],
+  }),
   'new Embedding': () => ({ args: ['e', { inputs: 3, units: 2, ...layerOptions }] }),
   'Embedding#forward': () => ({
     on: new fb.Embedding('e', { inputs: 3, units: 2 }),
@@ -462,9 +516,22 @@ const table: Readonly<Record<string, () => Call>> = {
   'VariationalAutoencoder#decodeLogits': () => ({ on: vae, args: [one] }),
   'VariationalAutoencoder#loss': () => ({ on: vae, args: [one, { noise: one }] }),
   'VariationalAutoencoder#terms': () => ({ on: vae, args: [one, { noise: one }] }),
-  mse: () => ({ args: [y, y] }),
-  softmaxCrossEntropy: () => ({ args: [y, y] }),
-  binaryCrossEntropyWithLogits: () => ({ args: [y, y] }),
+  // ops and losses
+  norm: () => ({ args: [fb.input('vectors', [2, 3]), { p: 3, axes: [1], keepDims: true }] }),
+  clamp: () => ({ args: [fb.input('clamped', [2]), { min: 0, max: 1 }] }),
+  log2: () => ({ args: [fb.input('positive', [2])] }),
+  reciprocal: () => ({ args: [fb.input('positive', [2])] }),
+  mse: () => ({ args: [y, y, { reduction: 'sum' }] }),
+  mae: () => ({ args: [y, y, { reduction: 'sum' }] }),
+  huber: () => ({ args: [y, y, { delta: 2, reduction: 'none' }] }),
+  klDivergence: () => ({ args: [y, y, { reduction: 'sum' }] }),
+  cosineSimilarity: () => ({ args: [y, y, { axis: 1, epsilon: 1e-3 }] }),
+  crossEntropy: () => ({ args: [y, classes, allOfCrossEntropy] }),
+  'crossEntropy, of probabilities': () => ({ args: [y, y, { labelSmoothing: 0.1 }] }),
+  softmaxCrossEntropy: () => ({ args: [y, classes, allOfCrossEntropy] }),
+  binaryCrossEntropyWithLogits: () => ({
+    args: [y, y, { positiveWeight: 2, weights: [1, 2], reduction: 'sum' }],
+  }),
   'initializers.zeros': () => ({ args: [] }),
   'initializers.constant': () => ({ args: [1] }),
   'initializers.normal': () => ({ args: [1] }),

@@ -6,6 +6,7 @@ import {
   Dense,
   input,
   matmul,
+  mean,
   mul,
   parameter,
   ShapeError,
@@ -13,8 +14,10 @@ import {
   sum,
   Tensor,
   tensor,
+  type Updates,
   ValueError,
 } from '../../src/index.js';
+import * as train from '../../src/train/fit.js';
 
 const filled = (value: number) => Tensor.full([64, 64], value);
 
@@ -101,6 +104,25 @@ describe('assign', () => {
       { once: tensor([1, 1]), again: tensor([2, 2]) },
     );
     expect(bias?.value.toArray()).toEqual([2, 2]);
+  });
+
+  it('writes between the steps of fit, which goes on from the new values', async () => {
+    const [a, x] = [parameter('a', 1), input('x', ['batch'])];
+    const updates: Updates = [[a, mul(a, 2)]];
+    const program = compile({ outputs: { loss: mean(mul(x, a)) }, updates });
+    const dataset = { x: Tensor.ones([400]) };
+    let assigned: Promise<unknown> | undefined;
+    const history = await train.fit(program, dataset, {
+      epochs: 3,
+      batchSize: 4,
+      shuffle: false,
+      onEpoch: ({ epoch }) => {
+        if (epoch === 1) assigned = assign({ a }, { a: tensor(0) });
+      },
+    });
+    await assigned;
+    expect(a.value.item()).toBe(0);
+    expect(history.epochs.length).toBe(3);
   });
 
   it('makes programs compute again what they keep of constants', async () => {

@@ -127,6 +127,26 @@ describe('a scope', () => {
   });
 });
 
+it('a field that cannot be read is refused', () => {
+  const { proxy, revoke } = Proxy.revocable(new Map(), {});
+  revoke();
+  class Odd extends Module {
+    readonly unreadable = {
+      get layer(): never {
+        throw new Error('so');
+      },
+    };
+    forward(h: Node) {
+      return h;
+    }
+  }
+  const error = errorOf(() => new Odd('odd').entries());
+  expect(error).toBeInstanceOf(ValueError);
+  expect(error.message).toContain("[Odd 'odd']: the field unreadable: an object");
+  const net = Object.assign(new Net('net'), { proxy });
+  expect(net.entries().size).toBe(6);
+});
+
 describe('a module that no field holds', () => {
   class Hides extends Module {
     readonly #dense = new Dense(this.scope('dense'), { inputs: 3, units: 3 });
@@ -170,7 +190,8 @@ describe('training and inference', () => {
   it('return what the function returns, and refuse a promise', () => {
     expect(training(() => inference(() => 7))).toBe(7);
     for (const mode of [training, inference]) {
-      const error = errorOf(() => mode(async () => 1));
+      const failing = async () => Promise.reject(new Error('unhandled'));
+      const error = errorOf(() => mode(failing));
       expect(error).toBeInstanceOf(ValueError);
       expect(error.message).toContain('returned a promise');
     }

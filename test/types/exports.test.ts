@@ -14,14 +14,16 @@ const contract = {
   random: 'setSeed',
   differentiate: 'WaitList backward BackwardPass checkGradients defineOp',
   run: 'evaluate compile',
-  train: 'fit predict sgd adam mse softmaxCrossEntropy binaryCrossEntropyWithLogits initializers',
+  train: 'fit predict sgd adam initializers',
+  losses: `crossEntropy softmaxCrossEntropy binaryCrossEntropyWithLogits mse mae huber klDivergence
+    cosineSimilarity`,
   optimizers: `adamW rmsProp adagrad lion optimize chain clipGlobalNorm scaleByAdam decayWeights scaleByRate
     groups accumulate averageWeights averages schedules rates`,
   modules:
     'Module Scope scope training inference sideUpdate sideUpdates Sequential restore copy assign substitute summary',
   layers: `Dense FeedForward LSTM VariationalAutoencoder
-    Conv1d Conv2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm
-    Recurrent SimpleRNN GRU Dropout`,
+    Conv1d Conv2d ConvTranspose2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm
+    Recurrent SimpleRNN GRU Dropout MultiHeadAttention TransformerEncoderLayer`,
   files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
   see: 'dot nativeInfo setThreads getThreads configure',
   errors:
@@ -35,10 +37,11 @@ const added = `none notDifferentiable Part result
   Node Leaf Input Variable Constant Gradients Program loadMetadata clipValue
   loadCsv parseCsv`;
 /** Functions that apply ops of other names. */
-const composed = `sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d
+const composed = `log2 reciprocal
+  sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d
   einsum convTranspose1d convTranspose2d attention dropout pad roll tile split squeeze expandDims tril triu upsample2d fromHWC`;
 /** Ops that only these functions and gradient rules apply. */
-const inner = `maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
+const inner = `takeLabels negativeLogLikelihood maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
   convolution convolutionInputGradient convolutionWeightGradient normalization
   maskedSoftmax positions`;
 const words = (text: string) => text.trim().split(/\s+/);

@@ -21,6 +21,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Do not write __pycache__ next to the sources.
 sys.dont_write_bytecode = True
 
+import attention
 import layers
 import losses
 import lstm
@@ -33,6 +34,7 @@ import ops_routines
 import ops_structure
 import optimizers
 import recurrent
+import schedules
 import vae
 from record import write
 
@@ -43,6 +45,7 @@ FILES = {
     "ops-routines": ops_routines,
     "ops-convolution": ops_convolution,
     "ops-networks": ops_networks,
+    "attention": attention,
     "ops-data": ops_data,
     "layers": layers,
     "recurrent": recurrent,
@@ -50,6 +53,7 @@ FILES = {
     "vae": vae,
     "losses": losses,
     "optimizers": optimizers,
+    "schedules": schedules,
 }
 
 

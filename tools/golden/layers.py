@@ -11,11 +11,6 @@ def same_form(weight):
     return weight
 
 
-def transposed(weight):
-    """Returns the weight of a dense layer, which forebay has as [inputs, units], in the form of PyTorch, or the reverse."""
-    return weight.T
-
-
 def affine(prefix=""):
     return {f"{prefix}weight": same_form, f"{prefix}bias": same_form}
 
@@ -108,6 +103,19 @@ def convolutions():
     )
 
 
+def transposed_convolutions():
+    yield case(
+        "ConvTranspose2d", "with strides, padding and groups",
+        {"inputs": 4, "filters": 2, "size": [3, 2], "stride": 2, "padding": [1, 0], "outputPadding": [1, 0], "groups": 2},
+        nn.ConvTranspose2d(4, 2, (3, 2), stride=2, padding=(1, 0), output_padding=(1, 0), groups=2),
+        of(2, 4, 2, 3), affine(),
+    )
+    yield case(
+        "ConvTranspose2d", "without a bias", {"inputs": 2, "filters": 3, "size": 2, "dilation": 2, "bias": False},
+        nn.ConvTranspose2d(2, 3, 2, dilation=2, bias=False), of(1, 2, 3, 2), {"weight": same_form},
+    )
+
+
 def tokens(draws):
     return torch.tensor([[3, 0, 2], [0, 0, 4]], dtype=torch.int32)
 
@@ -142,6 +150,7 @@ def normalisations():
 
 def cases():
     yield from convolutions()
+    yield from transposed_convolutions()
     yield case("Embedding", "of rows of tokens", {"inputs": 5, "units": 3}, nn.Embedding(5, 3), tokens, {"weight": same_form})
     yield from normalisations()
     yield running("of images", {"features": 2}, nn.BatchNorm2d(2), 3, 2, 2, 1)

@@ -1109,7 +1109,7 @@ struct Loop19 : LoopLists {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 7 more
+// mlp-1, mlp-64, mlp-256 and 6 more
 template <class T>
 struct Loop20 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -1118,21 +1118,19 @@ struct Loop20 : LoopLists {
       {idOf("sub"), {0, 1}},
       {idOf("exp"), {2}},
   };
-  static constexpr std::uint16_t results[] = {2, 3};
+  static constexpr std::uint16_t results[] = {3};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
       const T* const x0 = rowOf<T>(call, 0, r);
       const T v1 = *rowOf<T>(call, 1, r);
       T* const y0 = rowOf<T>(call, 2, r);
-      T* const y1 = rowOf<T>(call, 3, r);
       forElements<T>(columns, [&](auto access, std::int64_t i) FOREBAY_INLINED {
         using V = typename decltype(access)::Value;
         const V v0 = access.load(x0 + i);
         const V v2 = Sub::of(v0, V(v1));
         const V v3 = Exp::of(v2);
-        access.store(y0 + i, v2);
-        access.store(y1 + i, v3);
+        access.store(y0 + i, v3);
       });
     }
   }
@@ -1231,21 +1229,22 @@ struct Loop22 : LoopLists {
 template <class T>
 struct Loop23 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 1;
+  static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
-      {idOf("div"), {0, 1}},
+      {idOf("sub"), {0, 1}},
   };
   static constexpr std::uint16_t results[] = {2};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T v0 = *rowOf<T>(call, 0, r);
+      const T* const x0 = rowOf<T>(call, 0, r);
       const T* const x1 = rowOf<T>(call, 1, r);
       T* const y0 = rowOf<T>(call, 2, r);
       FOREBAY_INDEPENDENT
       for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
         const T v1 = x1[i];
-        const T v2 = Div::of(v0, v1);
+        const T v2 = Sub::of(v0, v1);
         y0[i] = v2;
       }
     }
@@ -1255,105 +1254,13 @@ struct Loop23 : LoopLists {
 // mlp-64, mlp-256, conv and 5 more
 template <class T>
 struct Loop24 : LoopLists {
-  static constexpr std::uint16_t loadCount = 3;
-  static constexpr std::uint32_t singles = 6;
-  static constexpr LoopStep steps[] = {
-      {idOf(nameOf(maskOf(typeOf<T>))), {0}},
-      {idOf("where"), {3, 1, 2}},
-  };
-  static constexpr std::uint16_t results[] = {4};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      T* const y0 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const bool v3 = converted<bool>(v0);
-        const T v4 = Where::of(v3, v1, v2);
-        y0[i] = v4;
-      }
-    }
-  }
-};
-
-// mlp-64, mlp-256, conv and 6 more
-template <class T>
-struct Loop25 : LoopLists {
-  static constexpr std::uint16_t loadCount = 1;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("log"), {0}},
-  };
-  static constexpr std::uint16_t results[] = {1};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      T* const y0 = rowOf<T>(call, 1, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = Log::of(v0);
-        y0[i] = v1;
-      }
-    }
-  }
-};
-
-// mlp-64, mlp-256, conv and 5 more
-template <class T>
-struct Loop26 : LoopLists {
-  static constexpr std::uint16_t loadCount = 6;
-  static constexpr std::uint32_t singles = 26;
-  static constexpr LoopStep steps[] = {
-      {idOf("sub"), {0, 1}},
-      {idOf(nameOf(maskOf(typeOf<T>))), {2}},
-      {idOf("where"), {7, 6, 3}},
-      {idOf("exp"), {6}},
-      {idOf("fnma"), {9, 4, 5}},
-  };
-  static constexpr std::uint16_t results[] = {8, 10};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      T* const y0 = rowOf<T>(call, 6, r);
-      T* const y1 = rowOf<T>(call, 7, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v5 = x5[i];
-        const T v6 = Sub::of(v0, v1);
-        const bool v7 = converted<bool>(v2);
-        const T v8 = Where::of(v7, v6, v3);
-        const T v9 = Exp::of(v6);
-        const T v10 = Fnma::of(v9, v4, v5);
-        y0[i] = v8;
-        y1[i] = v10;
-      }
-    }
-  }
-};
-
-// mlp-64, mlp-256, conv and 5 more
-template <class T>
-struct Loop27 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
-      {idOf("div"), {0, 1}},
+      {idOf("log"), {0}},
+      {idOf("add"), {2, 1}},
   };
-  static constexpr std::uint16_t results[] = {2};
+  static constexpr std::uint16_t results[] = {3};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -1364,8 +1271,9 @@ struct Loop27 : LoopLists {
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v0 = x0[i];
         const T v1 = x1[i];
-        const T v2 = Div::of(v0, v1);
-        y0[i] = v2;
+        const T v2 = Log::of(v0);
+        const T v3 = Add::of(v2, v1);
+        y0[i] = v3;
       }
     }
   }
@@ -1373,7 +1281,7 @@ struct Loop27 : LoopLists {
 
 // conv, conv-chain, cnn-mnist and 2 more
 template <class T>
-struct Loop28 : LoopLists {
+struct Loop25 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1398,7 +1306,7 @@ struct Loop28 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop29 : LoopLists {
+struct Loop26 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1428,7 +1336,7 @@ struct Loop29 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop30 : LoopLists {
+struct Loop27 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1455,7 +1363,7 @@ struct Loop30 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop31 : LoopLists {
+struct Loop28 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1491,7 +1399,7 @@ struct Loop31 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop32 : LoopLists {
+struct Loop29 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1544,7 +1452,7 @@ struct Loop32 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop33 : LoopLists {
+struct Loop30 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1573,7 +1481,7 @@ struct Loop33 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop34 : LoopLists {
+struct Loop31 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1608,7 +1516,7 @@ struct Loop34 : LoopLists {
 
 // resnet-cifar
 template <class T>
-struct Loop35 : LoopLists {
+struct Loop32 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1648,7 +1556,7 @@ struct Loop35 : LoopLists {
 
 // resnet-cifar
 template <class T>
-struct Loop36 : LoopLists {
+struct Loop33 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1705,7 +1613,7 @@ struct Loop36 : LoopLists {
 
 // tcn
 template <class T>
-struct Loop37 : LoopLists {
+struct Loop34 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 10;
   static constexpr LoopStep steps[] = {
@@ -1741,7 +1649,7 @@ struct Loop37 : LoopLists {
 
 // bag
 template <class T>
-struct Loop38 : LoopLists {
+struct Loop35 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::sum, 0}};
@@ -1764,7 +1672,7 @@ struct Loop38 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
 template <class T>
-struct Loop39 : LoopLists {
+struct Loop36 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1801,7 +1709,7 @@ struct Loop39 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
 template <class T>
-struct Loop40 : LoopLists {
+struct Loop37 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1828,7 +1736,7 @@ struct Loop40 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop41 : LoopLists {
+struct Loop38 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1856,7 +1764,7 @@ struct Loop41 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop42 : LoopLists {
+struct Loop39 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -1887,7 +1795,7 @@ struct Loop42 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop43 : LoopLists {
+struct Loop40 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1919,7 +1827,7 @@ struct Loop43 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop44 : LoopLists {
+struct Loop41 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1945,7 +1853,36 @@ struct Loop44 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop45 : LoopLists {
+struct Loop42 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("exp"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {2, 3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      T* const y1 = rowOf<T>(call, 3, r);
+      forElements<T>(columns, [&](auto access, std::int64_t i) FOREBAY_INLINED {
+        using V = typename decltype(access)::Value;
+        const V v0 = access.load(x0 + i);
+        const V v2 = Sub::of(v0, V(v1));
+        const V v3 = Exp::of(v2);
+        access.store(y0 + i, v2);
+        access.store(y1 + i, v3);
+      });
+    }
+  }
+};
+
+// dense relu probabilities sgd
+template <class T>
+struct Loop43 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 58;
   static constexpr LoopStep steps[] = {
@@ -2001,7 +1938,7 @@ struct Loop45 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop46 : LoopLists {
+struct Loop44 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2028,7 +1965,7 @@ struct Loop46 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop47 : LoopLists {
+struct Loop45 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 41;
   static constexpr LoopStep steps[] = {
@@ -2065,7 +2002,7 @@ struct Loop47 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop48 : LoopLists {
+struct Loop46 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 18;
   static constexpr LoopStep steps[] = {
@@ -2092,6 +2029,54 @@ struct Loop48 : LoopLists {
         const T v6 = Fnma::of(v4, v5, v3);
         y0[i] = v5;
         y1[i] = v6;
+      }
+    }
+  }
+};
+
+// dense relu probabilities sgd
+template <class T>
+struct Loop47 : LoopLists {
+  static constexpr std::uint16_t loadCount = 1;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("log"), {0}},
+  };
+  static constexpr std::uint16_t results[] = {1};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      T* const y0 = rowOf<T>(call, 1, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = Log::of(v0);
+        y0[i] = v1;
+      }
+    }
+  }
+};
+
+// dense relu probabilities sgd
+template <class T>
+struct Loop48 : LoopLists {
+  static constexpr std::uint16_t loadCount = 1;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("neg"), {0}},
+  };
+  static constexpr std::uint16_t results[] = {1};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      T* const y0 = rowOf<T>(call, 1, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = Neg::of(v0);
+        y0[i] = v1;
       }
     }
   }
@@ -2525,7 +2510,7 @@ struct Loop53 : LoopLists {
   }
 };
 
-// softmax forward and backward
+// softmax forward and backward, many classes
 template <class T>
 struct Loop54 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -2659,7 +2644,7 @@ struct Loop57 : LoopLists {
   }
 };
 
-// logSoftmax forward and backward, many classes, many probabilities
+// logSoftmax forward and backward, many probabilities
 template <class T>
 struct Loop58 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -2983,9 +2968,69 @@ struct Loop65 : LoopLists {
   }
 };
 
-// many probabilities
+// many classes
 template <class T>
 struct Loop66 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 5;
+  static constexpr LoopStep steps[] = {
+      {idOf("div"), {1, 2}},
+      {idOf("fma"), {0, 4, 3}},
+  };
+  static constexpr std::uint16_t results[] = {5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T v0 = *rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v1 = x1[i];
+        const T v3 = x3[i];
+        const T v4 = Div::of(v1, v2);
+        const T v5 = Fma::of(v0, v4, v3);
+        y0[i] = v5;
+      }
+    }
+  }
+};
+
+// many classes
+template <class T>
+struct Loop67 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("add"), {2, 3}},
+  };
+  static constexpr std::uint16_t results[] = {4};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = Sub::of(v0, v1);
+        const T v4 = Add::of(v2, v3);
+        y0[i] = v4;
+      }
+    }
+  }
+};
+
+// many probabilities
+template <class T>
+struct Loop68 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3057,11 +3102,8 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop24, float>(),
     loopOf<Loop24, double>(),
     loopOf<Loop25, float>(),
-    loopOf<Loop25, double>(),
     loopOf<Loop26, float>(),
-    loopOf<Loop26, double>(),
     loopOf<Loop27, float>(),
-    loopOf<Loop27, double>(),
     loopOf<Loop28, float>(),
     loopOf<Loop29, float>(),
     loopOf<Loop30, float>(),
@@ -3071,8 +3113,11 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop34, float>(),
     loopOf<Loop35, float>(),
     loopOf<Loop36, float>(),
+    loopOf<Loop36, double>(),
     loopOf<Loop37, float>(),
+    loopOf<Loop37, double>(),
     loopOf<Loop38, float>(),
+    loopOf<Loop38, double>(),
     loopOf<Loop39, float>(),
     loopOf<Loop39, double>(),
     loopOf<Loop40, float>(),
@@ -3128,6 +3173,10 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop65, double>(),
     loopOf<Loop66, float>(),
     loopOf<Loop66, double>(),
+    loopOf<Loop67, float>(),
+    loopOf<Loop67, double>(),
+    loopOf<Loop68, float>(),
+    loopOf<Loop68, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY

@@ -64,7 +64,8 @@ FOREBAY_INLINE float nearestRemainder(float a, float b) {
 
 // Returns true if nearestRemainder is exact for a and b.
 FOREBAY_INLINE bool isModestDivision(double a, double b) {
-  return (absolute(a / b) < 0x1p24) & (absolute(a) < 0x1p1000);
+  const bool small = absolute(a / b) < 0x1p24, finite = absolute(a) < 0x1p1000;
+  return small & finite;
 }
 FOREBAY_INLINE bool isModestDivision(float a, float b) { return absolute(a / b) < 0x1p24f; }
 
