@@ -1,6 +1,6 @@
 // Runs all checks: `node tools/test.mjs`, or only the suites whose names contain one of the given words
 // (`node tools/test.mjs lint`). A suite has a name, a shell command and a function that counts its tests. The suites
-// run one after another, but the suites marked `beside` come last and run concurrently. If a suite fails, its output is
+// run one after another, but adjacent suites that are marked `beside` run concurrently. If a suite fails, its output is
 // shown, and the other suites still run. The last line is "N passed, N failed", the sum over all suites. The exit
 // status is 0 only if no test failed.
 import { spawn, spawnSync } from 'node:child_process';
@@ -56,6 +56,9 @@ const fromDoctest = (output) => {
   return line ? [Number(line[1]), Number(line[2])] : [0, 0];
 };
 
+/** Marks suites that keep only one core busy and measure no time, so that several can run concurrently. */
+const beside = (...list) => list.map((suite) => ({ ...suite, beside: true }));
+
 /** Returns a suite of TypeScript tests. Its tests are counted from the JSON report of vitest. */
 const vitest = (name, filter = '', env = {}) => {
   const report = `${reports}/${name.replace(/\W+/g, '-')}.json`;
@@ -104,7 +107,13 @@ const fuzzer = {
 
 // ---- The suites.
 
-const release = ['.cmake/test/build', '-DCMAKE_BUILD_TYPE=Release'];
+// The kernels and programs of the addon have the same options, so they are linked instead of compiled once more.
+const release = [
+  '.cmake/test/build',
+  `-DCMAKE_BUILD_TYPE=Release -DFOREBAY_LIBRARIES=${resolve('.cmake/dev/build')}`,
+];
+/** A folder that is only configured: clang-tidy reads from it how each file is compiled. */
+const tidy = '.cmake/tidy';
 const sanitized = [
   '.cmake/asan/build',
   '-DCMAKE_BUILD_TYPE=RelWithDebInfo -DFOREBAY_SANITIZE=address,undefined',
@@ -134,21 +143,22 @@ const coverage = /^coverage of .*/gm;
 const typescript = vitest('TypeScript', '--coverage');
 
 const suites = [
-  { name: 'lint: biome', command: 'biome ci --colors=off --error-on-warnings .' },
-  { name: 'lint: types', command: 'tsc -p tsconfig.json' },
-  // Checks the reference of `npm run docs`, but does not write it. A warning is a failure.
-  { name: 'lint: reference', command: 'typedoc --emit none' },
-  { name: 'lint: guides', command: 'node tools/guides.mjs --types' },
-  {
-    name: 'lint: clang-format',
-    needs: 'clang-format-14',
-    command: 'node tools/clang-format.mjs --check',
-  },
+  ...beside(
+    { name: 'lint: types', command: 'tsc -p tsconfig.json' },
+    // Checks the reference of `npm run docs`, but does not write it. A warning is a failure.
+    { name: 'lint: reference', command: 'typedoc --emit none' },
+    { name: 'lint: guides', command: 'node tools/guides.mjs --types' },
+    { name: 'lint: biome', command: 'biome ci --colors=off --error-on-warnings .' },
+    {
+      name: 'lint: clang-format',
+      needs: 'clang-format-14',
+      command: 'node tools/clang-format.mjs --check',
+    },
+  ),
   {
     name: 'lint: clang-tidy',
     needs: 'clang-tidy-14',
-    // The build is configured first, because clang-tidy reads from the build folder how each file is compiled.
-    command: `${configure(...release)} && ls native/kernels/*.cc native/program/*.cc native/routines/*.cc | xargs -P ${jobs} -n 1 clang-tidy-14 -p ${release[0]} --quiet --warnings-as-errors='*'`,
+    command: `${configure(tidy, '-DCMAKE_BUILD_TYPE=Release')} && ls native/kernels/*.cc native/program/*.cc native/routines/*.cc | xargs -P ${jobs} -n 1 clang-tidy-14 -p ${tidy} --quiet --warnings-as-errors='*'`,
   },
   {
     ...typescript,
@@ -162,23 +172,28 @@ const suites = [
   { name: 'package: publint', command: `publint run --strict ${tarball}` },
   { name: 'package: types, by attw', command: `attw ${tarball}` },
   { name: 'install: prebuilt', command: 'node tools/install.mjs prebuilt' },
-  { name: 'install: types', command: 'node tools/install.mjs types' },
   { name: 'install: from source', command: 'node tools/install.mjs source' },
   { name: 'install: into a cache', command: 'node tools/install.mjs readonly' },
   { name: 'install: OpenBLAS missing', command: 'node tools/install.mjs missing' },
   vitest('kernels, built by node-gyp', kernelTests, {
     FOREBAY_ADDON: `${installed('source')}/build/Release/forebay.node`,
   }),
-  // Installs about 250 MB of tools from npm, once. `npm run prove situations` tries all situations.
-  { name: 'situations', command: 'node tools/situations.mjs --short', count: fromLastLine },
-  // Installs 40 MB from npm, once. `npm run check:nodes` tests all lines.
-  { name: 'another Node', command: 'node tools/node-lines.mjs 24' },
-  ...examples().map((file) => ({
-    name: `example ${file}`,
-    command: `node tools/examples.mjs ${file}`,
-  })),
-  ...guides().map((file) => ({ name: `guide ${file}`, command: `node tools/guides.mjs ${file}` })),
-  ...promises.map(promise).filter(({ beside }) => !beside),
+  ...beside(
+    // Installs about 250 MB of tools from npm, once. `npm run prove situations` tries all situations.
+    { name: 'situations', command: 'node tools/situations.mjs --short', count: fromLastLine },
+    { name: 'install: types', command: 'node tools/install.mjs types' },
+    // Installs 40 MB from npm, once. `npm run check:nodes` tests all lines.
+    { name: 'another Node', command: 'node tools/node-lines.mjs 24' },
+    ...examples().map((file) => ({
+      name: `example ${file}`,
+      command: `node tools/examples.mjs ${file}`,
+    })),
+    ...guides().map((file) => ({
+      name: `guide ${file}`,
+      command: `node tools/guides.mjs ${file}`,
+    })),
+  ),
+  ...promises.map(promise).filter((suite) => !suite.beside),
   // The following suites keep only about one core busy after their builds, so several can run concurrently.
   cpp('C++ under ASAN and UBSAN', ...sanitized, { UBSAN_OPTIONS: 'print_stacktrace=1' }),
   cpp('C++', ...release),
@@ -203,14 +218,14 @@ const suites = [
     shows: coverage,
     beside: true,
   },
-  ...promises.map(promise).filter(({ beside }) => beside),
+  ...promises.map(promise).filter((suite) => suite.beside),
 ];
 
 // ---- Running them.
 
 /** Runs a suite. Resolves to its counts and its output. A suite that exceeds the time limit is stopped, and fails. */
-function run({ command, env = {}, count = asOne, beside = false }) {
-  const limit = beside ? 20 : 10;
+function run({ command, env = {}, count = asOne, beside: concurrent = false }) {
+  const limit = concurrent ? 20 : 10;
   return new Promise((done) => {
     const child = spawn('sh', ['-c', command], {
       env: {

@@ -30,15 +30,19 @@ class BodyTest {
         for (std::int64_t step = 1; step <= 2; ++step) {
           for (const std::int64_t channels : {1, 16, 37}) {
             for (const std::int64_t rows : {1, 2, 3, 4, 5, 7, 9, 12})
-              stencil(height, width, step, channels, rows);
+              stencil(height, width, step, channels, rows, between(generator_, 1, 17));
           }
         }
       }
     }
+    // Numbers of columns that are multiples of those of a band (kernels/body/stencil.h).
+    for (const std::int64_t columns : {14, 28}) {
+      for (const std::int64_t rows : {1, 2, 3, 6}) stencil(5, 5, 2, 16, rows, columns);
+    }
   }
 
   void stencil(std::int64_t height, std::int64_t width, std::int64_t step, std::int64_t channels,
-               std::int64_t rows) {
+               std::int64_t rows, std::int64_t outputs) {
     ConvStencil s = {};
     s.tapRows = height;
     s.tapColumns = width;
@@ -47,7 +51,7 @@ class BodyTest {
     s.rowStep = channels == 16 ? step : between(generator_, 1, 3);
     s.channels = channels;
     s.rows = rows;
-    s.outputs = between(generator_, 1, 17);
+    s.outputs = outputs;
     // Every number of columns in the padding, on both sides, and some more than there are taps.
     for (std::int64_t before = 0; before <= width; ++before) {
       for (std::int64_t after = 0; after <= width; ++after) {

@@ -16,6 +16,7 @@ import {
 } from '../modules/transfer.js';
 import { sharedArray, type TypedArray } from '../tensor/dtype.js';
 import { isTensor, type Tensor } from '../tensor/tensor.js';
+import { Line } from './line.js';
 import { Runner } from './runner.js';
 import { specialisation } from './specialise.js';
 import { stepperOf } from './stepper.js';
@@ -32,10 +33,10 @@ export type Assigned =
 
 /**
  * Gives parameters and states new values, by name, while programs run: a training and a server need not stop. The values
- * are written like those of a run that updates the variables: after the runs that are writing the variables or reading
- * them, all at once, and before any run that begins later. No run reads some old and some new values. A run that was
- * requested and has not begun when `assign` is called may begin before or after it. Tensors are copied before `assign`
- * returns its promise.
+ * are written all at once, like those of a run that updates the variables: when no run is writing or reading them, and
+ * before any run that begins later. Several calls write in their order. So a run that begins before the promise is
+ * settled reads only old values or only new ones, and a run that begins after it reads the new ones. Tensors are copied
+ * before `assign` returns its promise.
  *
  *     await assign(net, load('net.safetensors'));
  *
@@ -95,20 +96,37 @@ async function write(sources: ReadonlyMap<Variable, Source>): Promise<void> {
     constants: undefined,
     threads: 0,
     specialise: specialisation,
+    // Compiling the write of hundreds of variables takes too long for one turn of the event loop.
+    later: true,
   });
+  const entry = line.enter();
+  let run: Promise<void>;
   try {
-    await stepperOf(runner).runSteps({
+    await runner.executables.prepare(noNames, undefined);
+    await entry.turn;
+    run = stepperOf(runner).runSteps({
       steps: 1,
-      bindings: new Map(),
+      bindings: noNames,
       feeds,
       outputs: new Map(),
       checkFinite: false,
       signal: undefined,
     });
   } finally {
+    // The run has started, so the addon keeps its place.
+    entry.leave();
+  }
+  try {
+    await run;
+  } finally {
     runner.executables.dispose();
   }
 }
+
+const noNames: ReadonlyMap<string, number> = new Map();
+
+/** The calls whose runs have not started yet. Their runs start in the order of the calls. */
+const line = new Line();
 
 /** @throws ValueError if a value is neither a tensor nor a variable */
 function sourcesIn(values: Assigned): Map<string, Source> {

@@ -45,6 +45,8 @@ export interface RunnerOptions {
   readonly threads: number;
   /** Runs the passes of the compiler. */
   readonly specialise: Specialise;
+  /** Whether a graph without named dimensions is compiled before its first run, in slices; false by default. */
+  readonly later?: boolean;
 }
 
 export class Runner {
@@ -69,7 +71,8 @@ export class Runner {
   #runs = 0;
 
   /**
-   * Compiles the graph if it has no named dimensions, so that the errors of the passes are thrown here.
+   * Compiles the graph if it has no named dimensions, unless `later` is true, so that the errors of the passes are thrown
+   * here.
    * @throws GraphError, ShapeError or DTypeError if leaves or updates do not match each other; NativeError if the addon
    *   does not load
    */
@@ -82,6 +85,7 @@ export class Runner {
     constants,
     threads,
     specialise,
+    later = false,
   }: RunnerOptions) {
     this.outputs = outputs;
     this.metrics = metrics;
@@ -98,7 +102,7 @@ export class Runner {
     const variables = order.filter((node) => node instanceof Variable);
     this.#variables = [...new Set([...variables, ...this.#written])];
     this.#queue = createQueue();
-    if (!this.#hasNames()) this.executables.get(new Map());
+    if (!later && !this.#hasNames()) this.executables.get(new Map());
   }
 
   /**

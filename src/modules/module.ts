@@ -26,7 +26,7 @@ import { type Scope, scopeFrom } from './scope.js';
 /** The arguments of a function type. */
 export type ArgumentsOf<F> = F extends (...args: infer A) => unknown ? A : never;
 /** The result of a function type. */
-export type ResultOf<F> = F extends (...args: never[]) => infer R ? R : never;
+export type ResultOf<F> = F extends (...args: infer _Arguments) => infer R ? R : never;
 
 /**
  * Chooses variables: a function of the variable and of its path relative to the module, or a regular expression that the

@@ -4,9 +4,34 @@ import { describeValue } from '../arguments/describe.js';
 import type { Kind } from '../arguments/options.js';
 import { ValueError } from '../errors.js';
 import { isNode, type Node } from '../graph/node.js';
-import { relu, sigmoid, softplus, tanh } from '../ops/index.js';
+import {
+  elu,
+  hardSigmoid,
+  hardSwish,
+  leakyRelu,
+  mish,
+  relu,
+  selu,
+  sigmoid,
+  silu,
+  softplus,
+  tanh,
+} from '../ops/index.js';
 
-const named = { relu, sigmoid, softplus, tanh } as const;
+/** The options of functions that have some keep their defaults. */
+const named = {
+  relu,
+  sigmoid,
+  softplus,
+  tanh,
+  silu,
+  mish,
+  hardSigmoid,
+  hardSwish,
+  elu: (x: Node) => elu(x),
+  selu,
+  leakyRelu: (x: Node) => leakyRelu(x),
+} as const;
 
 /** An element-wise function. */
 type Function = (x: Node) => Node;

@@ -5,6 +5,7 @@ import { checkedLater, flag } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import { ShapeError, ValueError } from '../errors.js';
 import { lift } from '../graph/leaf.js';
+import { isTraining } from '../graph/mode.js';
 import { isNode, type Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { Module } from '../modules/module.js';
@@ -128,7 +129,8 @@ export class MultiHeadAttention extends Module {
       this.#split(this.key, k),
       this.#split(this.value, v),
     ];
-    const drop = this.#drop ?? ((weights: Node) => weights);
+    // Only weights that nothing is dropped from can be computed in blocks.
+    const drop = isTraining() ? this.#drop : undefined;
     return this.output.apply(merged(attend(queries, keys, values, options, drop)));
   }
 

@@ -18,12 +18,15 @@ import { reshape } from './views.js';
 /** One axis or a list of axes. Negative axes count from the end. If no axes are given, an op reduces over all axes. */
 export type Axes = number | readonly number[];
 
-export const reduceOptions = declareOptions('sum, mean, max, argmax, argmin, logSumExp', {
-  /** If true, the reduced axes stay in the shape of the result, with length 1. The default is false. */
-  keepDims: optional(flag, 'keepdim', 'keepdims'),
-});
+export const reduceOptions = declareOptions(
+  'sum, mean, max, min, all, any, argmax, argmin, logSumExp',
+  {
+    /** If true, the reduced axes stay in the shape of the result, with length 1. The default is false. */
+    keepDims: optional(flag, 'keepdim', 'keepdims'),
+  },
+);
 
-/** Options of `sum`, `mean`, `max`, `argmax`, `argmin` and `logSumExp`. */
+/** Options of `sum`, `mean`, `max`, `min`, `all`, `any`, `argmax`, `argmin` and `logSumExp`. */
 export interface ReduceOptions extends OptionsOf<typeof reduceOptions> {}
 
 /**

@@ -47,11 +47,20 @@ export function positions(length: Dim, first = 0): Node {
 }
 
 /**
- * Returns a bool mask [rows, columns], which is true at the elements that are more than `diagonal` columns to the right
- * of the diagonal. The diagonal starts top left.
+ * Returns a bool mask [.., rows, columns], which is true at the elements that are more than `diagonal` columns to the
+ * right of the diagonal. The diagonal starts top left. The leading axes have length 1: a loop computes a mask of its own
+ * rank again, so that the mask takes no memory.
+ * @param rank the number of axes, at least 2
  * @param firstRow the index of the first row; 0 by default
  */
-export function rightOf(diagonal: number, rows: Dim, columns: Dim, firstRow = 0): Node {
-  const row = reshape(positions(rows, firstRow + diagonal), [rows, 1]);
-  return greater(positions(columns), row);
+export function rightOf(
+  diagonal: number,
+  rows: Dim,
+  columns: Dim,
+  rank: number,
+  firstRow = 0,
+): Node {
+  const lead = Array<Dim>(rank - 2).fill(1);
+  const row = reshape(positions(rows, firstRow + diagonal), [...lead, rows, 1]);
+  return greater(reshape(positions(columns), [...lead, 1, columns]), row);
 }

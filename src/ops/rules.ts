@@ -1,8 +1,9 @@
 /** Dtype and shape rules that several ops share. */
 
 import { type Dim, type Shape, sameShape } from '../graph/dimension.js';
-import type { Node } from '../graph/node.js';
-import type { Fail } from '../graph/op.js';
+import { lift } from '../graph/leaf.js';
+import { failFor, type Node } from '../graph/node.js';
+import type { Fail, Operand } from '../graph/op.js';
 import type { DType } from '../tensor/dtype.js';
 import { isFloating } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
@@ -76,4 +77,14 @@ export function broadcastShape(inputs: readonly Node[], _attributes: object, fai
     }
     return result;
   });
+}
+
+/**
+ * Returns the operand of a function of other ops as a node.
+ * @throws DTypeError if it is neither float32 nor float64; ValueError if it is not a Node, Tensor or number
+ */
+export function floating(name: string, x: Operand): Node {
+  const [node] = lift(name, [x]) as [Node];
+  floatingDType([node], {}, failFor({ name }, [node]));
+  return node;
 }

@@ -27,7 +27,10 @@ function triangles(
   const columns = node.shape.at(-1) as Dim;
   const rows = node.shape.at(-2) ?? columns;
   const bounded = Math.max(-mostDiagonals, Math.min(k, mostDiagonals));
-  return { node, right: rightOf(bounded + distance - 1, rows, columns) };
+  return {
+    node,
+    right: rightOf(bounded + distance - 1, rows, columns, Math.max(2, node.shape.length)),
+  };
 }
 
 /**

@@ -45,6 +45,11 @@ export interface AdamOptions extends OptionsOf<typeof adamOptions> {}
  * FIRST is the name of the first parameter. It is a float64 scalar, because 1 - beta2^t loses digits in float32. (In
  * `optimize`, states have other names.)
  *
+ * @throws ValueError if an option is unknown or invalid
+ */
+export function adam(options?: AdamOptions): Rule;
+/**
+ * Returns the updates of one step, as described for the other form.
  * Frozen parameters are left out. The side updates of the loss are included.
  *
  * @param loss a scalar loss, or gradients that `backward` returned
@@ -52,7 +57,6 @@ export interface AdamOptions extends OptionsOf<typeof adamOptions> {}
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
  *   reaches a parameter; ValueError if there is nothing to train, or if an option is unknown or invalid
  */
-export function adam(options?: AdamOptions): Rule;
 export function adam(
   loss: Node | Gradients,
   trainables: Trainables,
@@ -98,6 +102,11 @@ export interface AdamWOptions extends OptionsOf<typeof adamWOptions> {}
  *
  *     w' = w - rate ((m' / (1 - beta1^t')) / (sqrt(v' / (1 - beta2^t')) + epsilon) + weightDecay w)
  *
+ * @throws ValueError if an option is unknown or invalid
+ */
+export function adamW(options?: AdamWOptions): Rule;
+/**
+ * Returns the updates of one step, as described for the other form.
  * Frozen parameters are left out. The side updates of the loss are included.
  *
  * @param loss a scalar loss, or gradients that `backward` returned
@@ -105,7 +114,6 @@ export interface AdamWOptions extends OptionsOf<typeof adamWOptions> {}
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
  *   reaches a parameter; ValueError if there is nothing to train, or if an option is unknown or invalid
  */
-export function adamW(options?: AdamWOptions): Rule;
 export function adamW(
   loss: Node | Gradients,
   trainables: Trainables,

@@ -41,6 +41,11 @@ export interface LionOptions extends OptionsOf<typeof lionOptions> {}
  *
  *     w' = w - rate (sign(beta1 m + (1 - beta1) g) + weightDecay w)     m' = beta2 m + (1 - beta2) g
  *
+ * @throws ValueError if an option is unknown or invalid
+ */
+export function lion(options?: LionOptions): Rule;
+/**
+ * Returns the updates of one step, as described for the other form.
  * Frozen parameters are left out. The side updates of the loss are included.
  *
  * @param loss a scalar loss, or gradients that `backward` returned
@@ -48,7 +53,6 @@ export interface LionOptions extends OptionsOf<typeof lionOptions> {}
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
  *   reaches a parameter; ValueError if there is nothing to train, or if an option is unknown or invalid
  */
-export function lion(options?: LionOptions): Rule;
 export function lion(
   loss: Node | Gradients,
   trainables: Trainables,

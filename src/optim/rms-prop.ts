@@ -44,6 +44,11 @@ export interface RmsPropOptions extends OptionsOf<typeof rmsPropOptions> {}
  *
  * The velocity v does not contain the rate.
  *
+ * @throws ValueError if an option is unknown or invalid
+ */
+export function rmsProp(options?: RmsPropOptions): Rule;
+/**
+ * Returns the updates of one step, as described for the other form.
  * Frozen parameters are left out. The side updates of the loss are included.
  *
  * @param loss a scalar loss, or gradients that `backward` returned
@@ -51,7 +56,6 @@ export interface RmsPropOptions extends OptionsOf<typeof rmsPropOptions> {}
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
  *   reaches a parameter; ValueError if there is nothing to train, or if an option is unknown or invalid
  */
-export function rmsProp(options?: RmsPropOptions): Rule;
 export function rmsProp(
   loss: Node | Gradients,
   trainables: Trainables,
@@ -97,6 +101,11 @@ export interface AdagradOptions extends OptionsOf<typeof adagradOptions> {}
  *
  *     s' = s + g^2     w' = w - rate g / (sqrt(s') + epsilon)
  *
+ * @throws ValueError if an option is unknown or invalid
+ */
+export function adagrad(options?: AdagradOptions): Rule;
+/**
+ * Returns the updates of one step, as described for the other form.
  * Frozen parameters are left out. The side updates of the loss are included.
  *
  * @param loss a scalar loss, or gradients that `backward` returned
@@ -104,7 +113,6 @@ export interface AdagradOptions extends OptionsOf<typeof adagradOptions> {}
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
  *   reaches a parameter; ValueError if there is nothing to train, or if an option is unknown or invalid
  */
-export function adagrad(options?: AdagradOptions): Rule;
 export function adagrad(
   loss: Node | Gradients,
   trainables: Trainables,

@@ -53,6 +53,11 @@ export interface SgdOptions extends OptionsOf<typeof sgdOptions> {}
  * from a state named `FIRST.sgd.step`, where FIRST is the name of the first parameter. (In `optimize`, states have other
  * names.)
  *
+ * @throws ValueError if an option is missing, unknown or invalid, or if `nesterov` is true without momentum
+ */
+export function sgd(options: SgdOptions): Rule;
+/**
+ * Returns the updates of one step, as described for the other form.
  * Frozen parameters are left out. The side updates of the loss are included.
  *
  * @param loss a scalar loss, or gradients that `backward` returned
@@ -61,7 +66,6 @@ export interface SgdOptions extends OptionsOf<typeof sgdOptions> {}
  *   reaches a parameter; ValueError if there is nothing to train, if an option is missing, unknown or invalid, or if
  *   `nesterov` is true without momentum
  */
-export function sgd(options: SgdOptions): Rule;
 export function sgd(loss: Node | Gradients, trainables: Trainables, options: SgdOptions): Updates;
 export function sgd(...args: OptimizerArguments<SgdOptions>): Rule | Updates {
   return ruleOrUpdates('sgd', args, ruleOf, 'by parameter');

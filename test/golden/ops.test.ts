@@ -44,6 +44,7 @@ const files = [
   'ops-structure',
   'ops-routines',
   'ops-convolution',
+  'ops-compositions',
   'ops-networks',
   'ops-data',
 ];

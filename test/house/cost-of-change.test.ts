@@ -1,7 +1,7 @@
 // Tests how many files a new element-wise op and a new kind touch. Both changes are made in a copy of the repository,
 // which is then built and tested. The counts are of the files without which the change would not compile or not pass its
-// tests. They do not include the README and reference values of PyTorch, and for the kind not the op that uses it, which
-// a test of the copy declares, nor samples for the C++ tests.
+// tests. They do not include the README, the names in other libraries and reference values of PyTorch, and for the kind
+// not the op that uses it, which a test of the copy declares, nor samples for the C++ tests.
 import { spawn } from 'node:child_process';
 import {
   cpSync,

@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import {
+  BatchNorm,
   Dense,
+  Dropout,
+  Embedding,
   evaluate,
   GraphError,
   input,
+  LayerNorm,
   Module,
   mul,
   type Node,
@@ -11,7 +15,9 @@ import {
   Sequential,
   type SequentialLayer,
   scope,
+  sideUpdates,
   tensor,
+  training,
   ValueError,
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
@@ -37,6 +43,20 @@ describe('Sequential', () => {
     const byHand = mul(named[2].apply(relu(named[0].apply(x))), 2);
     expect(evaluate(net.apply(x)).data).toEqual(evaluate(byHand).data);
     expect(evaluate(new Sequential('empty', []).apply(x)).data).toEqual(x.data);
+  });
+
+  it('accepts layers of every kind that takes one node, and updates their states in training', () => {
+    const at = scope('mixed');
+    const net = new Sequential(at, [
+      new Embedding(at.at(0), { inputs: 9, units: 4 }),
+      new LayerNorm(at.at(1), { features: 4 }),
+      new BatchNorm(at.at(2), { features: 3 }),
+      new Dropout(at.at(3), { rate: 0.5 }),
+    ]);
+    const y = training(() => net.apply(input('words', ['batch', 3], { dtype: 'int32' })));
+    expect(y.shape).toEqual(['batch', 3, 4]);
+    expect(sideUpdates(y).map(([{ name }]) => name)).toEqual(['mixed.2.mean', 'mixed.2.variance']);
+    expect(net.states.length).toBe(2);
   });
 
   it('may be nested, and hold a layer twice', () => {

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { specialise } from '../../src/compile/specialise.js';
 import {
   type AttentionOptions,
   attention,
   backward,
   compile,
+  constant,
   DTypeError,
   evaluate,
   input,
@@ -16,8 +18,9 @@ import {
   tensor,
   ValueError,
 } from '../../src/index.js';
+import { blockedAttention } from '../../src/ops/blocked-attention.js';
 import { errorOf, randomTensor } from '../support.js';
-import { expectDerivatives, shapesOf } from './agreement.js';
+import { expectCompiled, expectDerivatives, shapesOf } from './agreement.js';
 
 const bools = (values: readonly number[], shape: readonly number[]) =>
   new Tensor(Uint8Array.from(values), shape, 'bool');
@@ -117,6 +120,86 @@ describe('attention', () => {
     expect(of(true)).toEqual(of(false));
     // The weights, and their gradients.
     expect(of(true).arenaBytes).toBeLessThan(2.3 * 2 * 3 * 64 * 64 * 4);
+  });
+
+  describe('in blocks of queries', () => {
+    const long = (length: number, options: AttentionOptions) => {
+      const [q, k, v] = ['q', 'k', 'v'].map((name): Node => input(name, [2, length, 16])) as [
+        Node,
+        Node,
+        Node,
+      ];
+      const y = attention(q, k, v, options);
+      const gradients = backward(sum(square(y)));
+      const outputs = [y, gradients.of(q), gradients.of(k), gradients.of(v)];
+      const { stats } = specialise(outputs, [], new Map(), undefined, new Map());
+      const multiplications = stats.productShapes.reduce(
+        (total, [m, n, k]) => total + m * n * k,
+        0,
+      );
+      return { bytes: stats.arenaBytes, multiplications };
+    };
+
+    it.each<AttentionOptions>([{}, { causal: true }])(
+      'takes memory that is linear in T: %j',
+      (options) => {
+        const [short, double] = [long(1024, options), long(2048, options)];
+        expect(double.bytes / short.bytes).toBeLessThan(2.2);
+        // One matrix of scores has 2048 x 2048 numbers.
+        expect(double.bytes).toBeLessThan(2048 * 2048 * 4);
+      },
+    );
+
+    it('multiplies little more than half as much if it is causal', () => {
+      const [all, causal] = [long(2048, {}), long(2048, { causal: true })];
+      expect(causal.multiplications / all.multiplications).toBeLessThan(0.55);
+    });
+
+    it.each<[string, string, { causal: boolean; mask?: Tensor }]>([
+      ['plain', '2x5x3 2x4x3 2x4x2', { causal: false }],
+      ['causal, more keys', '3x2 5x2 5x2', { causal: true }],
+      ['causal, fewer keys', '2x5x2 2x3x2 2x3x2', { causal: true }],
+      ['a mask of each score', '3x2 4x2 4x2', { causal: false, mask: drop }],
+      ['a mask, causal', '3x2 4x2 4x2', { causal: true, mask: drop }],
+      ['a mask of keys', '2x3x2 2x4x2 2x4x1', { causal: false, mask: bools([1, 0, 0, 1], [4]) }],
+      ['no key at all', '3x2 4x2 4x2', { causal: true, mask: bools([0], [1, 1]) }],
+    ])(
+      'equals attention as a whole, as do its gradients: %s',
+      (_title, shapes, { causal, mask }) => {
+        const [q, k, v] = shapesOf(shapes).map(
+          (shape, i): Node => parameter(`x${i}`, randomTensor(shape, i)),
+        ) as [Node, Node, Node];
+        const inputs = mask ? [q, k, v, constant(mask)] : [q, k, v];
+        const all = (y: Node) => {
+          const gradients = backward(sum(square(y)));
+          return [y, ...[q, k, v].map((x) => gradients.of(x))];
+        };
+        const blocks = all(blockedAttention(inputs, { causal, scale: 0.5, rows: 2 }));
+        const whole = all(attention(q, k, v, { causal, scale: 0.5, ...(mask && { mask }) }));
+        const expected = evaluate(whole);
+        evaluate(blocks).forEach(({ shape, data }, i) => {
+          expect(shape).toEqual(expected[i]?.shape);
+          data.forEach((value, j) => {
+            expect(value).toBeCloseTo(expected[i]?.data[j] as number, 12);
+          });
+        });
+        expectCompiled(blocks);
+      },
+    );
+
+    it('is chosen only for long lengths that are numbers', () => {
+      const names = (y: Node) => y.op.name;
+      const shaped = (...lead: (number | string)[]) => input('x', [...lead, 8]);
+      expect(names(attention(shaped(1024), shaped(1024), shaped(1024)))).toBe('result');
+      expect(names(attention(shaped('b', 1024), shaped('b', 1024), shaped('b', 1024)))).toBe(
+        'result',
+      );
+      expect(names(attention(shaped(1023), shaped(1023), shaped(1023)))).toBe('matmul');
+      expect(names(attention(shaped('n'), shaped('n'), shaped('n')))).toBe('matmul');
+      expect(names(attention(shaped(2, 1024), shaped(1024), shaped(1024)))).toBe('matmul');
+      const numbers = { mask: input('m', [1024]) };
+      expect(names(attention(shaped(1024), shaped(1024), shaped(1024), numbers))).toBe('matmul');
+    });
   });
 
   const f = (...shape: (number | string)[]) => input('x', shape);

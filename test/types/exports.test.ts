@@ -37,13 +37,13 @@ const added = `none notDifferentiable Part result
   Node Leaf Input Variable Constant Gradients Program loadMetadata clipValue
   loadCsv parseCsv`;
 /** Functions that apply ops of other names. */
-const composed = `log2 reciprocal
+const composed = `log2 reciprocal silu mish hardSigmoid hardSwish elu selu leakyRelu min all any std
   sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d
   einsum convTranspose1d convTranspose2d attention dropout pad roll tile split squeeze expandDims tril triu upsample2d fromHWC`;
 /** Ops that only these functions and gradient rules apply. */
-const inner = `takeLabels negativeLogLikelihood maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
+const inner = `negativeExponential takeLabels negativeLogLikelihood maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
   convolution convolutionInputGradient convolutionWeightGradient normalization
-  maskedSoftmax positions`;
+  blockedAttention maskedSoftmax positions`;
 const words = (text: string) => text.trim().split(/\s+/);
 
 describe('import * as fb from forebay', () => {

@@ -25,6 +25,7 @@ import attention
 import layers
 import losses
 import lstm
+import ops_compositions
 import ops_convolution
 import ops_data
 import ops_elementwise
@@ -44,6 +45,7 @@ FILES = {
     "ops-structure": ops_structure,
     "ops-routines": ops_routines,
     "ops-convolution": ops_convolution,
+    "ops-compositions": ops_compositions,
     "ops-networks": ops_networks,
     "attention": attention,
     "ops-data": ops_data,

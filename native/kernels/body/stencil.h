@@ -190,6 +190,65 @@ void stencilSquare(const ConvStencil& s, std::int64_t row, std::int64_t output, 
   }
 }
 
+// Computes a rectangle of `rows` x `columns` outputs for size x size taps and equal steps of rows and
+// columns. Only the first and the last column of outputs may lack a part of their source. The elements of the
+// source are operands of multiply-adds in memory, so that nearly all registers are sums: with a step of 2, an
+// element has few uses, and a large rectangle reads fewer rows of the source for each row of outputs.
+template <class T, int rows, int columns, int size, int step>
+void stencilBand(const ConvStencil& s, std::int64_t row, std::int64_t output, const T* a, const T* w, T* c,
+                 std::int64_t channels) {
+  using V = Vector<T>;
+  using Register = typename V::Register;
+  constexpr int sourceRows = stencilColumns(rows, size, step);
+  const StencilVectors<T, false> lanes(channels);
+  const StencilInside inside(s, row, output);
+  const std::int64_t aRow = s.aRow, aStep = step * s.aPixel, aPixel = s.aPixel, cRow = s.cRow,
+                     cPixel = s.cPixel, wColumn = s.wColumn, wRow = s.wRow;
+  const std::int64_t from = inside.fromRow > 0 ? inside.fromRow : 0,
+                     to = inside.toRow < sourceRows ? inside.toRow : sourceRows;
+  // The taps that the first and the last column of outputs have.
+  const std::int64_t firstTap = inside.fromColumn, endTap = inside.toColumn - (columns - 1) * step;
+  a += inside.row * aRow + inside.column * aPixel;
+  c += row * cRow + output * cPixel;
+  for (std::int64_t j = 0; j < channels; j += V::width) {
+    Register sums[std::size_t{rows}][std::size_t{columns}];
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 16
+      for (int m = 0; m < columns; ++m) sums[r][m] = V::zero();
+    }
+    const T* line = a + from * aRow + j;
+#pragma GCC unroll 1
+    for (std::int64_t q = from; q < to; ++q) {
+      const T* weight = w + q * wRow + j;
+#pragma GCC unroll 16
+      for (int r = 0; r < rows; ++r) {
+        if (r > 0) advance(weight, -step * wRow);
+        if (q < r * step || q >= r * step + size) continue;
+#pragma GCC unroll 16
+        for (int t = 0; t < size; ++t) {
+          const Register tap = lanes.load(weight + t * wColumn);
+          const T* in = line + t * aPixel;
+#pragma GCC unroll 16
+          for (int m = 0; m < columns; ++m) {
+            if (m > 0) advance(in, aStep);
+            if ((m == 0 && t < firstTap) || (m == columns - 1 && t >= endTap)) continue;
+            sums[r][m] = V::mulAdd(V::load(in), tap, sums[r][m]);
+          }
+        }
+      }
+      line += aRow;
+    }
+    T* result = c + j;
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 16
+      for (int m = 0; m < columns; ++m) V::store(result + m * cPixel, sums[r][m]);
+      advance(result, cRow);
+    }
+  }
+}
+
 // Calls body(row, output) for rectangles that cover all outputs. The last ones may overlap those before:
 // their outputs are then computed twice, with the same bits.
 template <class Body>
@@ -245,6 +304,14 @@ void someSquares(const ConvStencil& s, const T* a, const T* w, T* c, std::int64_
   stencilSquares<T, rows, step>(s, a, w, c, channels);
 }
 
+// True if stencilBand can compute all outputs, none of them twice except for a row.
+template <int rows, int columns, int size, int step>
+FOREBAY_INLINE bool isBand(const ConvStencil& s) {
+  return s.tapRows == size && s.rowStep == step && s.rows >= rows && s.outputs > 0 &&
+         s.outputs % columns == 0 && s.first + step >= 0 &&
+         s.first + (s.outputs - 2) * step + size <= s.source;
+}
+
 template <class T, int width, int step>
 void stencilOfWidth(const ConvStencil& s, const T* a, const T* w, T* c) {
   constexpr int rows = manyRegisters ? 4 : 2, columns = 4;
@@ -263,6 +330,14 @@ void stencilOfWidth(const ConvStencil& s, const T* a, const T* w, T* c) {
     constexpr int least = manyRegisters ? 4 : 3, most = manyRegisters ? 7 : 3;
     if (s.tapRows == 3 && s.rowStep == step && s.rows >= least && s.outputs >= 2) {
       return someSquares<T, most, least, step>(s, a, w, c, whole);
+    }
+  }
+  if constexpr (manyRegisters && width == 5 && step == 2) {
+    constexpr int bandRows = 2, bandColumns = 14;
+    if (isBand<bandRows, bandColumns, width, step>(s)) {
+      return eachRectangle(s, bandRows, bandColumns, [&](std::int64_t row, std::int64_t output) {
+        stencilBand<T, bandRows, bandColumns, width, step>(s, row, output, a, w, c, whole);
+      });
     }
   }
   if (s.outputs < columns) return stencilTiles<T, 1, 1, width, step, false>(s, a, w, c, whole);

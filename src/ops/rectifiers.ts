@@ -1,0 +1,93 @@
+/** Activation functions that are x for positive x: `elu`, `selu` and `leakyRelu`. */
+
+import { declareOptions, type Kind, type OptionsOf, optional } from '../arguments/options.js';
+import type { Node } from '../graph/node.js';
+import type { Operand } from '../graph/op.js';
+import { tanh } from './activation.js';
+import { div, exp, mul, sub } from './arithmetic.js';
+import { greater, where } from './comparison.js';
+import { type Apply, declare } from './declare.js';
+import { floating, floatingDType } from './rules.js';
+import { refusesIntegers, unarySamples } from './samples.js';
+
+const finite: Kind<number> = {
+  expected: 'a finite number',
+  accepts: (value) => Number.isFinite(value),
+};
+
+const eluOptions = declareOptions('elu', {
+  /** The negative of the limit at -Infinity. The default is 1. */
+  alpha: optional(finite),
+});
+
+/** Options of `elu`. */
+export interface EluOptions extends OptionsOf<typeof eluOptions> {}
+
+/** Returns e^x - 1 where x is not greater than 0, and 0 elsewhere. Near 0 it is as accurate as elsewhere. */
+const negativeExponential: Apply<object> = declare({
+  name: 'negativeExponential',
+  arity: 1,
+  dtype: floatingDType,
+  shape: ([x]) => (x as Node).shape,
+  lowering: {
+    kind: 'compose',
+    expand: ([x]) => {
+      // With t = tanh(x / 2), e^x - 1 is 2 t / (1 - t). The difference of the exponential and 1 would lose digits.
+      const t = tanh(mul(0.5, where(greater(x as Node, 0), 0, x as Node)));
+      return div(mul(2, t), sub(1, t));
+    },
+  },
+  gradient: ({ inputs: [x], gradient }) => {
+    const positive = greater(x as Node, 0);
+    return [where(positive, 0, mul(gradient, exp(where(positive, 0, x as Node))))];
+  },
+  samples: unarySamples((x) => elu(x), { low: -3, high: 3, gap: 0.1 }),
+  refused: [refusesIntegers('elu', (x) => elu(x))],
+});
+
+/**
+ * Returns x where x is greater than 0, and `alpha` (e^x - 1) elsewhere. Its gradient at 0 is `alpha`.
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number, or if an option is unknown or
+ *   invalid
+ */
+export function elu(x: Operand, options?: EluOptions): Node {
+  const { alpha = 1 } = eluOptions.read(options, '[elu]');
+  return scaledElu(floating('elu', x), 1, alpha);
+}
+
+/** Returns scale x where x is greater than 0, and scale alpha (e^x - 1) elsewhere. */
+function scaledElu(x: Node, scale: number, alpha: number): Node {
+  const negative = mul(scale * alpha, negativeExponential([x], {}));
+  return where(greater(x, 0), scale === 1 ? x : mul(scale, x), negative);
+}
+
+/**
+ * Returns 1.0507 x where x is greater than 0, and 1.0507 · 1.6733 (e^x - 1) elsewhere. Its gradient at 0 is
+ * 1.0507 · 1.6733. The constants are those of Klambauer et al., "Self-Normalizing Neural Networks", to all digits.
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
+ */
+export function selu(x: Operand): Node {
+  return scaledElu(floating('selu', x), 1.0507009873554805, 1.6732632423543772);
+}
+
+const leakyOptions = declareOptions('leakyRelu', {
+  /** The slope for negative x. The default is 0.01. */
+  slope: optional(finite, 'alpha', 'negativeSlope'),
+});
+
+/** Options of `leakyRelu`. */
+export interface LeakyReluOptions extends OptionsOf<typeof leakyOptions> {}
+
+/**
+ * Returns x where x is greater than 0, and `slope` x elsewhere. Its gradient at 0 is `slope`.
+ * The result has the shape and dtype of x, which is float32 or float64.
+ * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number, or if an option is unknown or
+ *   invalid
+ */
+export function leakyRelu(x: Operand, options?: LeakyReluOptions): Node {
+  const { slope = 0.01 } = leakyOptions.read(options, '[leakyRelu]');
+  const node = floating('leakyRelu', x);
+  return where(greater(node, 0), node, mul(slope, node));
+}
