@@ -100,10 +100,17 @@ function sumsAll({ details, shape }: Value): boolean {
   return details.kernel === 'sum' && shape.length === 0;
 }
 
-/** Whether a fused loop over whole rows can compute the value: if the reduced elements lie along one axis. */
+/**
+ * Whether a fused loop over whole rows can compute the value: if the reduced elements lie along one axis, and are not
+ * apart in memory while those of a kept axis are adjacent. The instruction `reduce` then computes adjacent results side
+ * by side, which takes a quarter of the time.
+ */
 function reducesRows({ args, shape, dtype, details }: Value): boolean {
   if (!kernelFacts('reduce', details.kernel as string).rows.includes(dtype)) return false;
-  const reduced = (args[0] as Ref).shape.slice(shape.length).filter((size) => size !== 1);
+  const operand = args[0] as Ref;
+  const adjacent = operand.strides.findIndex((stride, i) => stride === 1 && operand.shape[i] !== 1);
+  if (adjacent >= 0 && adjacent < shape.length) return false;
+  const reduced = operand.shape.slice(shape.length).filter((size) => size !== 1);
   const [length] = reduced;
   const { shortest, longest } = executor.rows;
   return reduced.length === 1 && shortest <= Number(length) && Number(length) <= longest;

@@ -153,6 +153,13 @@ describe('a reduction of rows', () => {
     agree({ y: softmax(x, 0) }, { x: integers([40, 50], 3) });
   });
 
+  it('along another axis is not fused with a value that reads the result either', () => {
+    const x = input('x', [6, 40, 50]);
+    const { schedule: items } = fused([neg(sum(x, 1))]);
+    expect(items.map(({ kind }) => kind)).toEqual(['single', 'group']);
+    agreeExactly({ y: neg(sum(x, 1)) }, { x: integers([6, 40, 50], 24) });
+  });
+
   it('is fused with the values that it sums, which are then not stored', () => {
     const [x, y] = [input('x', [6, 40]), input('y', [6, 40])];
     const { schedule: items } = fused([sum(mul(x, y), -1)]);

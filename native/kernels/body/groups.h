@@ -1647,32 +1647,9 @@ struct Loop34 : LoopLists {
   }
 };
 
-// bag
-template <class T>
-struct Loop35 : LoopLists {
-  static constexpr std::uint16_t loadCount = 1;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 0}};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      constexpr std::size_t size = RowSumFold<T>::block;
-      constexpr auto block = static_cast<std::int64_t>(size);
-      RowSumFold<T> s0;
-      std::int64_t at = 0;
-      for (; columns - at >= block; at += block) {
-        s0.template add<size>(x0 + at);
-      }
-      const std::int64_t rest = columns - at;
-      s0.finish(x0 + at, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
-    }
-  }
-};
-
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
 template <class T>
-struct Loop36 : LoopLists {
+struct Loop35 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1709,7 +1686,7 @@ struct Loop36 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
 template <class T>
-struct Loop37 : LoopLists {
+struct Loop36 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1736,7 +1713,7 @@ struct Loop37 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop38 : LoopLists {
+struct Loop37 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1764,7 +1741,7 @@ struct Loop38 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop39 : LoopLists {
+struct Loop38 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -1795,7 +1772,7 @@ struct Loop39 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop40 : LoopLists {
+struct Loop39 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1827,7 +1804,7 @@ struct Loop40 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop41 : LoopLists {
+struct Loop40 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1853,7 +1830,7 @@ struct Loop41 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop42 : LoopLists {
+struct Loop41 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1882,7 +1859,7 @@ struct Loop42 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop43 : LoopLists {
+struct Loop42 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 58;
   static constexpr LoopStep steps[] = {
@@ -1938,7 +1915,7 @@ struct Loop43 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop44 : LoopLists {
+struct Loop43 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1965,7 +1942,7 @@ struct Loop44 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop45 : LoopLists {
+struct Loop44 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 41;
   static constexpr LoopStep steps[] = {
@@ -2002,7 +1979,7 @@ struct Loop45 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop46 : LoopLists {
+struct Loop45 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 18;
   static constexpr LoopStep steps[] = {
@@ -2036,7 +2013,7 @@ struct Loop46 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop47 : LoopLists {
+struct Loop46 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2060,7 +2037,7 @@ struct Loop47 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop48 : LoopLists {
+struct Loop47 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2084,7 +2061,7 @@ struct Loop48 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop49 : LoopLists {
+struct Loop48 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2158,7 +2135,7 @@ struct Loop49 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop50 : LoopLists {
+struct Loop49 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2230,7 +2207,7 @@ struct Loop50 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop51 : LoopLists {
+struct Loop50 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -2321,7 +2298,7 @@ struct Loop51 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop52 : LoopLists {
+struct Loop51 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 264;
   static constexpr LoopStep steps[] = {
@@ -2407,7 +2384,7 @@ struct Loop52 : LoopLists {
 
 // autoencoder
 template <class T>
-struct Loop53 : LoopLists {
+struct Loop52 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 116;
   static constexpr LoopStep steps[] = {
@@ -2512,7 +2489,7 @@ struct Loop53 : LoopLists {
 
 // softmax forward and backward, many classes
 template <class T>
-struct Loop54 : LoopLists {
+struct Loop53 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2550,7 +2527,7 @@ struct Loop54 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop55 : LoopLists {
+struct Loop54 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2594,7 +2571,7 @@ struct Loop55 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop56 : LoopLists {
+struct Loop55 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2623,7 +2600,7 @@ struct Loop56 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop57 : LoopLists {
+struct Loop56 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}};
@@ -2646,7 +2623,7 @@ struct Loop57 : LoopLists {
 
 // logSoftmax forward and backward, many probabilities
 template <class T>
-struct Loop58 : LoopLists {
+struct Loop57 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2686,7 +2663,7 @@ struct Loop58 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop59 : LoopLists {
+struct Loop58 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 12;
   static constexpr LoopStep steps[] = {
@@ -2720,7 +2697,7 @@ struct Loop59 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop60 : LoopLists {
+struct Loop59 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}, {Fold::Kind::sum, 1}};
@@ -2747,7 +2724,7 @@ struct Loop60 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop61 : LoopLists {
+struct Loop60 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -2794,7 +2771,7 @@ struct Loop61 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop62 : LoopLists {
+struct Loop61 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -2858,7 +2835,7 @@ struct Loop62 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop63 : LoopLists {
+struct Loop62 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2901,7 +2878,7 @@ struct Loop63 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop64 : LoopLists {
+struct Loop63 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -2945,7 +2922,7 @@ struct Loop64 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop65 : LoopLists {
+struct Loop64 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2970,7 +2947,7 @@ struct Loop65 : LoopLists {
 
 // many classes
 template <class T>
-struct Loop66 : LoopLists {
+struct Loop65 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 5;
   static constexpr LoopStep steps[] = {
@@ -3000,7 +2977,7 @@ struct Loop66 : LoopLists {
 
 // many classes
 template <class T>
-struct Loop67 : LoopLists {
+struct Loop66 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3030,7 +3007,7 @@ struct Loop67 : LoopLists {
 
 // many probabilities
 template <class T>
-struct Loop68 : LoopLists {
+struct Loop67 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3112,6 +3089,7 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop33, float>(),
     loopOf<Loop34, float>(),
     loopOf<Loop35, float>(),
+    loopOf<Loop35, double>(),
     loopOf<Loop36, float>(),
     loopOf<Loop36, double>(),
     loopOf<Loop37, float>(),
@@ -3145,8 +3123,8 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop51, float>(),
     loopOf<Loop51, double>(),
     loopOf<Loop52, float>(),
-    loopOf<Loop52, double>(),
     loopOf<Loop53, float>(),
+    loopOf<Loop53, double>(),
     loopOf<Loop54, float>(),
     loopOf<Loop54, double>(),
     loopOf<Loop55, float>(),
@@ -3175,8 +3153,6 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop66, double>(),
     loopOf<Loop67, float>(),
     loopOf<Loop67, double>(),
-    loopOf<Loop68, float>(),
-    loopOf<Loop68, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY
