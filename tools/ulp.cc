@@ -1,4 +1,4 @@
-// check:ulp: computes exp, log, tanh, sigmoid and softplus of each of the 2^32 floats with every body (the
+// check:ulp: computes the functions of native/test/ulp.h of each of the 2^32 floats with every body (the
 // kernels compiled for one instruction set) that this machine supports. Compares the results with libm in
 // double. Prints the largest error and its argument, and exits with 1 if an error exceeds its limit. Takes
 // some minutes on two threads.

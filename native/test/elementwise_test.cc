@@ -22,6 +22,12 @@ struct Expectation {
 
 bool nan(double x) { return std::isnan(x); }
 
+// The remainder with the sign of the divisor.
+double moduloOf(double a, double b, double) {
+  const double r = std::fmod(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+
 // The exact results, computed in double. For double operands, the kernels do the same operations. For float
 // operands, double is so precise that rounding to float gives the correctly rounded result.
 const std::map<std::string, Expectation> expectations = {
@@ -65,6 +71,20 @@ const std::map<std::string, Expectation> expectations = {
     {"pow", {[](double a, double b, double) { return std::pow(a, b); }, 1}},
     {"sin", {[](double a, double, double) { return std::sin(a); }, 1}},
     {"cos", {[](double a, double, double) { return std::cos(a); }, 1}},
+    {"rsqrt", {[](double a, double, double) { return 1 / std::sqrt(a); }, 1.5}},
+    {"erf", {[](double a, double, double) { return std::erf(a); }, 3}},
+    {"log1p", {[](double a, double, double) { return std::log1p(a); }, 3}},
+    {"expm1", {[](double a, double, double) { return std::expm1(a); }, 3.5}},
+    {"floor", {[](double a, double, double) { return std::floor(a); }, 0}},
+    {"ceil", {[](double a, double, double) { return std::ceil(a); }, 0}},
+    {"round", {[](double a, double, double) { return std::nearbyint(a); }, 0}},
+    {"trunc", {[](double a, double, double) { return std::trunc(a); }, 0}},
+    {"tan", {[](double a, double, double) { return std::tan(a); }, 4}},
+    {"asin", {[](double a, double, double) { return std::asin(a); }, 3.5}},
+    {"acos", {[](double a, double, double) { return std::acos(a); }, 3}},
+    {"atan", {[](double a, double, double) { return std::atan(a); }, 3}},
+    {"atan2", {[](double a, double b, double) { return std::atan2(a, b); }, 3}},
+    {"mod", {moduloOf, 0}},
 };
 
 bool isMultiplyAdd(const Kernel& kernel) {
@@ -144,7 +164,8 @@ void hold(const Kernel& kernel, const std::vector<std::vector<T>>& in, std::size
         continue;
       }
     }
-    bool right = same(out[i], static_cast<T>(exact));
+    // An integer modulo 0 is 0.
+    bool right = same(out[i], std::is_integral_v<T> && nan(exact) ? T(0) : static_cast<T>(exact));
     if constexpr (std::is_floating_point_v<T>)
       right = right || (isMultiplyAdd(kernel) && same(out[i], roundedTwice(kernel, in, i)));
     REQUIRE(right);
@@ -356,6 +377,36 @@ TEST_CASE("a tile that is written in place is correct") {
       const void* in[] = {x.data(), x.data()};
       add.routine(DType::float32).tile()(x.data(), in, n);
       for (std::size_t i = 0; i < n; ++i) REQUIRE(x[i] == a[i] + a[i]);
+    }
+  }
+}
+
+TEST_CASE("mod is exact for quotients of all sizes") {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(std::string(body->name));
+    const Kernel& mod = kernelOf(*body, Family::map, "mod");
+    Generator generator(7);
+    std::uniform_real_distribution<double> mantissa(1, 2), exponent(-30, 30);
+    const auto some = [&] { return std::ldexp(mantissa(generator), static_cast<int>(exponent(generator))); };
+    std::vector<double> a, b;
+    for (int i = 0; i < 20000; ++i) {
+      // Some quotients are integers, and some parts of a tile have only small quotients.
+      const double divisor = i % 2 == 0 ? some() : -some();
+      const double dividend = i % 3 == 0 ? divisor * (i % 1000) : i % 4096 < 2048 ? some() : divisor * some();
+      a.push_back(i % 5 == 0 ? -dividend : dividend);
+      b.push_back(divisor);
+    }
+    std::vector<float> floatA(a.begin(), a.end()), floatB(b.begin(), b.end()), floats(a.size());
+    std::vector<double> doubles(a.size());
+    const void *in[] = {a.data(), b.data()}, *floatIn[] = {floatA.data(), floatB.data()};
+    mod.routine(DType::float64).tile()(doubles.data(), in, a.size());
+    mod.routine(DType::float32).tile()(floats.data(), floatIn, a.size());
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      CAPTURE(a[i]);
+      CAPTURE(b[i]);
+      REQUIRE(same(doubles[i], moduloOf(a[i], b[i], 0)));
+      const float r = std::fmod(floatA[i], floatB[i]);
+      REQUIRE(same(floats[i], r != 0 && (r < 0) != (floatB[i] < 0) ? r + floatB[i] : r));
     }
   }
 }

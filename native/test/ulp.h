@@ -45,6 +45,14 @@ constexpr Reference<Wide> references[] = {
     {"log", [](Wide x) { return std::log(x); }, 2.5, 3},
     {"tanh", [](Wide x) { return std::tanh(x); }, 2.5, 3},
     {"sigmoid", [](Wide x) { return 1 / (1 + std::exp(-x)); }, 2.5, 3},
+    {"rsqrt", [](Wide x) { return 1 / std::sqrt(x); }, 1.5, 1.5},
+    {"erf", [](Wide x) { return std::erf(x); }, 2, 2},
+    {"log1p", [](Wide x) { return std::log1p(x); }, 2, 2},
+    {"expm1", [](Wide x) { return std::expm1(x); }, 2.5, 3},
+    {"tan", [](Wide x) { return std::tan(x); }, 1.5, 3},
+    {"asin", [](Wide x) { return std::asin(x); }, 3, 3},
+    {"acos", [](Wide x) { return std::acos(x); }, 2, 2},
+    {"atan", [](Wide x) { return std::atan(x); }, 2.5, 2.5},
     {"softplus", [](Wide x) { return std::max(x, Wide(0)) + std::log1p(std::exp(-std::fabs(x))); }, 4, 4},
 };
 

@@ -2,8 +2,9 @@
 // made from an operation, a struct that is derived from one of the structs below. table.h has the operations.
 #pragma once
 
-#include "kernels/body/exponential.h"
-#include "kernels/body/logarithm.h"
+#include "kernels/body/rounding.h"
+#include "kernels/body/special.h"
+#include "kernels/body/trigonometry.h"
 
 namespace forebay::FOREBAY_BODY {
 
@@ -19,6 +20,9 @@ struct Operation {
   static constexpr bool cheap = cost == Cost::low;
   // True if forElements (packed.h) computes the tiles of the operation.
   static constexpr bool packed = false;
+  // True if the operation calls libm for some floating-point arguments only. The function `modest` is correct
+  // for all arguments that `isModest` accepts, and the compiler vectorises it.
+  static constexpr bool mixed = false;
 };
 template <Cost cost>
 using Unary = Operation<1, Form::plain, cost>;
@@ -88,6 +92,24 @@ struct Operands {
   using Result = std::conditional_t<Op::form == Form::compares, Mask, T>;
 };
 
+// Computes a tile of a mixed operation, part by part. If all arguments of a part are modest, the part is
+// vectorised.
+template <class Op, class T, class... Inputs>
+FOREBAY_INLINE void mixedTile(T* y, std::size_t n, Inputs... inputs) {
+  constexpr std::size_t part = 64;
+  for (std::size_t from = 0; from < n; from += part) {
+    const std::size_t end = n - from < part ? n : from + part;
+    typename Format<T>::Bits others = 0;
+    for (std::size_t i = from; i < end; ++i) others |= Op::isModest(inputs[i]...) ? 0u : 1u;
+    if (others == 0) {
+      FOREBAY_INDEPENDENT
+      for (std::size_t i = from; i < end; ++i) y[i] = Op::modest(inputs[i]...);
+    } else {
+      for (std::size_t i = from; i < end; ++i) y[i] = Op::of(inputs[i]...);
+    }
+  }
+}
+
 template <class Op, class T, class Mask, unsigned singles>
 void tile(void* out, const void* const* in, std::size_t n) {
   using First = typename Operands<Op, T, Mask>::First;
@@ -100,6 +122,12 @@ void tile(void* out, const void* const* in, std::size_t n) {
     forElements<T>(static_cast<std::int64_t>(n), [&](auto access, std::int64_t i) FOREBAY_INLINED {
       access.store(y + i, Op::of(access.load(x + i)));
     });
+  } else if constexpr (Op::mixed && std::is_floating_point_v<T>) {
+    if constexpr (Op::arity == 1) {
+      mixedTile<Op>(y, n, a);
+    } else {
+      mixedTile<Op>(y, n, a, Input<T, (singles & 2) != 0>{static_cast<const T*>(in[1])});
+    }
   } else if constexpr (Op::arity == 1) {
     FOREBAY_INDEPENDENT
     for (std::size_t i = 0; i < n; ++i) y[i] = elementOf<Result>(Op::of(valueOf(a[i])));

@@ -31,10 +31,23 @@ struct Sign : Unary<Cost::low> {
   template <class T> static FOREBAY_INLINE T of(T a) { return a > T(0) ? T(1) : a < T(0) ? T(-1) : a; }
 };
 
+struct Rsqrt : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return T(1) / squareRoot(a); } };
+struct Erf : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return errorFunction(a); } };
+struct Log1p : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return logarithmOfSum(a); } };
+struct Expm1 : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return exponentialMinusOne(a); } };
+struct Floor : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return roundDown(a); } };
+struct Ceil : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return roundUp(a); } };
+struct Round : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return roundEven(a); } };
+struct Trunc : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return truncated(a); } };
+struct Asin : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return arcSine(a); } };
+struct Acos : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return arcCosine(a); } };
+struct Atan : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return arcTangent(a); } };
+
 struct Add : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a + b; } };
 struct Sub : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a - b; } };
 struct Mul : Binary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a * b; } };
 struct Div : Binary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return a / b; } };
+struct Atan2 : Binary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a, T b) { return arcTangent(a, b); } };
 struct Greater : Comparison<Cost::low> { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a > b; } };
 struct GreaterEqual : Comparison<Cost::low> { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a >= b; } };
 struct Equal : Comparison<Cost::low> { template <class T> static FOREBAY_INLINE bool of(T a, T b) { return a == b; } };
@@ -56,6 +69,21 @@ struct And : Binary<Cost::low> { static FOREBAY_INLINE bool of(bool a, bool b) {
 struct Or : Binary<Cost::low> { static FOREBAY_INLINE bool of(bool a, bool b) { return a | b; } };
 struct Xor : Binary<Cost::low> { static FOREBAY_INLINE bool of(bool a, bool b) { return a != b; } };
 struct Not : Unary<Cost::low> { static FOREBAY_INLINE bool of(bool a) { return !a; } };
+
+// These operations call libm for arguments that are not modest.
+struct Mod : Binary<Cost::high> {
+  static constexpr bool mixed = true;
+  template <class T> static FOREBAY_INLINE T of(T a, T b) { return modulo(a, b); }
+  template <class T> static FOREBAY_INLINE bool isModest(T a, T b) { return isModestDivision(a, b); }
+  template <class T> static FOREBAY_INLINE T modest(T a, T b) { return modestModulo(a, b); }
+};
+struct Tan : Unary<Cost::high> {
+  static constexpr bool mixed = true;
+  static FOREBAY_INLINE float of(float a) { return ::tanf(a); }
+  static FOREBAY_INLINE double of(double a) { return ::tan(a); }
+  template <class T> static FOREBAY_INLINE bool isModest(T a) { return absolute(a) <= T(HalfPi::farthest); }
+  template <class T> static FOREBAY_INLINE T modest(T a) { return tangentOf(a); }
+};
 
 // These operations call libm for each element.
 struct Pow : Binary<Cost::high> {
@@ -181,6 +209,20 @@ constexpr Kernel kernels[] = {
     floats<Softplus>("softplus"),
     floats<Sin>("sin"),
     floats<Cos>("cos"),
+    floats<Rsqrt>("rsqrt"),
+    floats<Erf>("erf"),
+    floats<Log1p>("log1p"),
+    floats<Expm1>("expm1"),
+    floats<Floor>("floor"),
+    floats<Ceil>("ceil"),
+    floats<Round>("round"),
+    floats<Trunc>("trunc"),
+    floats<Tan>("tan"),
+    floats<Asin>("asin"),
+    floats<Acos>("acos"),
+    floats<Atan>("atan"),
+    floats<Atan2>("atan2"),
+    numbers<Mod>("mod"),
     numbers<Maximum>("maximum"),
     numbers<Minimum>("minimum"),
     truths<Greater>("greater"),

@@ -104,7 +104,7 @@ function isJump(node: Node, inputs: readonly TypedArray[]): boolean {
   // 0 times infinity is NaN, but a subnormal number times infinity is infinite.
   if (lowering.kind === 'product' || lowering.kind === 'convolution') return isInfinite;
   if (lowering.kind === 'map') {
-    const kernels = ['sign', 'div', 'pow', 'log', 'sqrt'];
+    const kernels = ['sign', 'floor', 'div', 'pow', 'log', 'log1p', 'sqrt', 'rsqrt'];
     const compares = kernelFacts('map', lowering.kernel).form === 'compares';
     return (
       compares || kernels.includes(lowering.kernel) || (lowering.kernel === 'mul' && isInfinite)
