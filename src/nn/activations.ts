@@ -6,6 +6,7 @@ import { ValueError } from '../errors.js';
 import { isNode, type Node } from '../graph/node.js';
 import {
   elu,
+  gelu,
   hardSigmoid,
   hardSwish,
   leakyRelu,
@@ -24,6 +25,7 @@ const named = {
   sigmoid,
   softplus,
   tanh,
+  gelu: (x: Node) => gelu(x),
   silu,
   mish,
   hardSigmoid,

@@ -517,6 +517,7 @@ const table: Readonly<Record<string, () => Call>> = {
   'VariationalAutoencoder#loss': () => ({ on: vae, args: [one, { noise: one }] }),
   'VariationalAutoencoder#terms': () => ({ on: vae, args: [one, { noise: one }] }),
   // ops and losses
+  gelu: () => ({ args: [one, { approximate: 'tanh' }] }),
   silu: () => ({ args: [one] }),
   mish: () => ({ args: [one] }),
   hardSigmoid: () => ({ args: [one] }),

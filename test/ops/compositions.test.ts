@@ -10,6 +10,7 @@ import {
   cosh,
   elu,
   evaluate,
+  gelu,
   hardSigmoid,
   hardSwish,
   input,
@@ -51,6 +52,8 @@ function derivatives(y: Node, x: Node): number[][] {
 
 describe('activations', () => {
   it.each([
+    ['gelu', gelu],
+    ['gelu, by tanh', (x: Node) => gelu(x, { approximate: 'tanh' })],
     ['silu', silu],
     ['mish', mish],
     ['hardSwish', hardSwish],
@@ -90,6 +93,8 @@ describe('activations', () => {
   });
 
   it.each<[string, (x: Node) => Node]>([
+    ['gelu', gelu],
+    ['gelu, by tanh', (x: Node) => gelu(x, { approximate: 'tanh' })],
     ['silu', silu],
     ['mish', mish],
     ['hardSwish', hardSwish],
@@ -108,6 +113,7 @@ describe('activations', () => {
     const x = leaf([1]);
     expect(() => elu(x, { alpha: NaN })).toThrow(/^\[elu\]: alpha must be a finite number/);
     expect(() => leakyRelu(x, { slop: 1 } as object)).toThrow("did you mean 'slope'");
+    expect(() => gelu(x, { approximate: 'erf' } as object)).toThrow("'none' or 'tanh'");
     expect(() => silu(tensor([1], { dtype: 'int32' }))).toThrow(/^\[silu\] is defined for float32/);
   });
 });

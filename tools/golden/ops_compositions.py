@@ -12,6 +12,7 @@ POINTS = [-1000.0, -40.0, -3.2, -1e-9, -0.0, 0.0, 1e-9, 0.5, 2.9, 3.7, 25.0, 100
 # Each entry is name: (the function of PyTorch, the options, whether the values at the infinities are compared).
 # Where they are not, PyTorch (2.15) gives NaN for a product of 0 and an infinity, and forebay the limit.
 ACTIVATIONS = {
+    "gelu": (F.gelu, {}, False),
     "silu": (F.silu, {}, False),
     "mish": (F.mish, {}, False),
     "elu": (F.elu, {"alpha": 1.7}, True),
@@ -50,6 +51,9 @@ def activations():
         [given([-3.0, 0.5, 3.0])],
         ["$0", swapped],
     )
+    tanh = {"approximate": "tanh"}
+    yield case("gelu", "tanh", lambda x: F.gelu(x, **tanh), [drawn(2, 3)], ["$0", tanh], smooth=True)
+    yield case("gelu", "tanh, points", lambda x: F.gelu(x, **tanh), [given(POINTS)], ["$0", tanh])
     # The gradient of PyTorch has 1 / 6 rounded to float32, also in float64.
     yield case("hardSigmoid", "points", F.hardsigmoid, [given(POINTS + [INF])], gradients=False)
     for op, function in {"log2": torch.log2, "reciprocal": torch.reciprocal}.items():
