@@ -5,8 +5,6 @@
 // pair of columns are computed together, and each row of the result is written in the order of memory.
 #pragma once
 
-#include <algorithm>
-
 #include "kernels/body/stencil.h"
 
 namespace forebay::FOREBAY_BODY {
@@ -128,8 +126,9 @@ void spreadPairs(const ConvSpread& s, const T* a, const T* w, T* c, std::int64_t
   constexpr std::int64_t reach = size / 2;
   const std::int64_t first = pairOf(s.fromColumn + s.left), last = pairOf(s.toColumn - 1 + s.left);
   // The pairs of columns from `from` to `to` - 1 are whole.
-  const std::int64_t from = std::max(pairOf(s.fromColumn + s.left + 1), reach);
-  const std::int64_t to = std::max(from, std::min(pairOf(s.toColumn + s.left), s.source));
+  const std::int64_t begin = pairOf(s.fromColumn + s.left + 1), end = pairOf(s.toColumn + s.left);
+  const std::int64_t from = begin > reach ? begin : reach;
+  const std::int64_t to = end < s.source ? end : s.source;
   for (std::int64_t down = pairOf(s.fromRow + s.top); down <= pairOf(s.toRow - 1 + s.top); ++down) {
     const std::int64_t row = 2 * down - s.top;
     if (!tail && from < to) {
