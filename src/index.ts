@@ -119,7 +119,7 @@ export type { LeftOut, NameMap, TransferOptions } from './modules/transfer.js';
 export { type ConfigureOptions, configure } from './native/configure.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';
-export type { Activation } from './nn/activations.js';
+export type { Activation, ActivationName } from './nn/activations.js';
 export { BatchNorm, type BatchNormOptions } from './nn/batch-norm.js';
 export {
   Conv1d,

@@ -10,10 +10,10 @@ import { pair, reduced, reductionOption } from './shared.js';
 const lossOptions = declareOptions('mse, mae, klDivergence', reductionOption);
 
 /** Options of `mse`, `mae` and `klDivergence`. */
-export interface LossOptions extends OptionsOf<typeof lossOptions> {}
+export interface ReductionOptions extends OptionsOf<typeof lossOptions> {}
 
 /** Reads the options of a loss that has only the option `reduction`. */
-export function reductionOf(name: string, options: LossOptions | undefined) {
+export function reductionOf(name: string, options: ReductionOptions | undefined) {
   return lossOptions.read(options, `[${name}]`).reduction;
 }
 
@@ -24,7 +24,7 @@ export function reductionOf(name: string, options: LossOptions | undefined) {
  * @throws ShapeError if the shapes differ; DTypeError if the dtypes differ or are int32; ValueError if an operand is
  *   not a Node, Tensor or number, or if an option is unknown or invalid
  */
-export function mse(y: Operand, target: Operand, options?: LossOptions): Node {
+export function mse(y: Operand, target: Operand, options?: ReductionOptions): Node {
   const reduction = reductionOf('mse', options);
   const [output, wanted] = pair('mse', y, target);
   return reduced(square(sub(output, wanted)), reduction);
@@ -38,7 +38,7 @@ export function mse(y: Operand, target: Operand, options?: LossOptions): Node {
  * @throws ShapeError if the shapes differ; DTypeError if the dtypes differ or are int32; ValueError if an operand is
  *   not a Node, Tensor or number, or if an option is unknown or invalid
  */
-export function mae(y: Operand, target: Operand, options?: LossOptions): Node {
+export function mae(y: Operand, target: Operand, options?: ReductionOptions): Node {
   const reduction = reductionOf('mae', options);
   const [output, wanted] = pair('mae', y, target);
   return reduced(abs(sub(output, wanted)), reduction);

@@ -6,7 +6,7 @@ import { failFor, type Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { div, log, maximum, mul, norm, sub, sum, where } from '../ops/index.js';
 import { resolveAxis } from '../tensor/shape.js';
-import { type LossOptions, reductionOf } from './differences.js';
+import { type ReductionOptions, reductionOf } from './differences.js';
 import { pair, reduced, weighted } from './shared.js';
 
 /**
@@ -21,7 +21,7 @@ import { pair, reduced, weighted } from './shared.js';
  * @throws ShapeError if the shapes differ; DTypeError if the dtypes differ or are int32; ValueError if an operand is
  *   not a Node, Tensor or number, or if an option is unknown or invalid
  */
-export function klDivergence(logQ: Operand, p: Operand, options?: LossOptions): Node {
+export function klDivergence(logQ: Operand, p: Operand, options?: ReductionOptions): Node {
   const reduction = reductionOf('klDivergence', options);
   const [logarithms, probabilities] = pair('klDivergence', logQ, p);
   // log(0) is not computed, because its product with 0, and the gradient of that, would be NaN.

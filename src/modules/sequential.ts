@@ -12,7 +12,12 @@ import { Module } from './module.js';
 import type { Scope } from './scope.js';
 
 /** A layer of `Sequential`: a module whose `forward` takes one node and returns one, or a function such as `relu`. */
-export type SequentialLayer = (Module & { forward(x: Node): Node }) | ((x: Node) => Node);
+export type SequentialLayer =
+  | (Module & {
+      /** Builds the graph of the layer. */
+      forward(x: Node): Node;
+    })
+  | ((x: Node) => Node);
 
 /**
  * A module that applies layers one after another. Layers are modules, and functions of one node:

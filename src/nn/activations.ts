@@ -19,27 +19,41 @@ import {
   tanh,
 } from '../ops/index.js';
 
-/** The options of functions that have some keep their defaults. */
-const named = {
+/** An element-wise function. */
+type Function = (x: Node) => Node;
+
+/** The name of an activation function. Functions that have options keep their defaults. */
+export type ActivationName =
+  | 'relu'
+  | 'sigmoid'
+  | 'softplus'
+  | 'tanh'
+  | 'gelu'
+  | 'silu'
+  | 'mish'
+  | 'hardSigmoid'
+  | 'hardSwish'
+  | 'elu'
+  | 'selu'
+  | 'leakyRelu';
+
+/** An activation function: a function, such as `relu`, or its name, such as `'relu'`. */
+export type Activation = ((x: Node) => Node) | ActivationName;
+
+const named: Readonly<Record<ActivationName, Function>> = {
   relu,
   sigmoid,
   softplus,
   tanh,
-  gelu: (x: Node) => gelu(x),
+  gelu: (x) => gelu(x),
   silu,
   mish,
   hardSigmoid,
   hardSwish,
-  elu: (x: Node) => elu(x),
+  elu: (x) => elu(x),
   selu,
-  leakyRelu: (x: Node) => leakyRelu(x),
-} as const;
-
-/** An element-wise function. */
-type Function = (x: Node) => Node;
-
-/** An activation function: a function, such as `relu`, or its name, such as `'relu'`. */
-export type Activation = ((x: Node) => Node) | keyof typeof named;
+  leakyRelu: (x) => leakyRelu(x),
+};
 
 /** The `Kind` of an option whose value is an activation function. */
 export const activationKind: Kind<Activation> = {

@@ -87,7 +87,11 @@ const reflect: Side = (x, axis, count, end) => {
  *   `padding` is not a list of pairs of non-negative integers, if x is not a Node, Tensor or number, if `value` does not
  *   fit the dtype of x, or if an option is unknown or invalid. A run throws ShapeError if a named axis is too short
  */
-export function pad(x: Operand, padding: readonly Pair[], options?: PadOptions): Node {
+export function pad(
+  x: Operand,
+  padding: readonly (readonly [before: number, after: number])[],
+  options?: PadOptions,
+): Node {
   const { mode = 'constant', value = 0 } = padOptions.read(options, '[pad]');
   const [node] = lift('pad', [x]) as [Node];
   const fail = failFor({ name: 'pad' }, [node]);

@@ -88,7 +88,7 @@ describe('an activation', () => {
     const error = errorOf(() => layer('rely'));
     expect(error).toBeInstanceOf(fb.ValueError);
     expect(error.message).toBe(
-      `FeedForward 'dense': activation must be a function such as relu, or one of relu, sigmoid, softplus, tanh, but is the string "rely"`,
+      `FeedForward 'dense': activation must be a function such as relu, or one of relu, sigmoid, softplus, tanh, gelu, silu, mish, hardSigmoid, hardSwish, elu, selu, leakyRelu, but is the string "rely"`,
     );
   });
 

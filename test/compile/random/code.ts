@@ -113,6 +113,8 @@ function call(node: Node, args: readonly string[], { bindings }: Single): string
     case 'cumsum':
       if (!attributes.reverse) return `cumsum(${args}, ${attributes.axis})`;
       return `flip(cumsum(flip(${args}, ${attributes.axis}), ${attributes.axis}), ${attributes.axis})`;
+    case 'cumprod':
+      return `cumprod(${args}, ${attributes.axis})`;
     case 'addN':
       return `addN([${args.join(', ')}])`;
     // A node with several results is written as the record of its results.

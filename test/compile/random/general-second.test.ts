@@ -3,6 +3,6 @@ import { testShard } from './shard.js';
 testShard({
   numbers: { exact: false, dtype: 'float64', scale: 1 },
   from: 1_000_000,
-  count: 2500,
+  count: 2600,
   atLeast: 100,
 });

@@ -42,7 +42,15 @@ import {
 } from './nets.js';
 import { recurrent, type Structure } from './recurrent.js';
 import { redundant } from './redundant.js';
-import { cumsumStep, gatherStep, poolStep, scatterStep, sortStep, takeStep } from './routines.js';
+import {
+  cumsumStep,
+  gatherStep,
+  labelsStep,
+  poolStep,
+  scatterStep,
+  sortStep,
+  takeStep,
+} from './routines.js';
 import {
   broadcastStep,
   concatStep,
@@ -94,6 +102,7 @@ const steps: readonly (readonly [number, Step])[] = [
   [2, scatterStep],
   [3, takeStep],
   [3, cumsumStep],
+  [2, labelsStep],
   [4, sortStep],
   [3, poolStep],
   [3, convolutionStep],

@@ -177,12 +177,53 @@ const routines: Readonly<Record<string, Visit>> = {
     copies(call, term);
     return alongAxis((row, own, add) => add(row, 2, own))(call, term);
   },
+  takeLabels: ({ args, reads }, term) => {
+    const [rows, classes] = reads[0] as [number, number];
+    const labels = (args[1] as Known).value;
+    for (let row = 0; row < rows; row++) term(row, 0, row * classes + (labels[row] as number));
+    return false;
+  },
   cumsum: ({ reads, integers }, term) => {
     const [, n] = reads[0] as [number, number, number];
     alongLines(reads[0] as readonly number[], (of) => {
       for (let j = 0; j < n; j++) {
         const [first, last] = integers[0] === 1 ? [j, n - 1] : [0, j];
         for (let k = first; k <= last; k++) term(of(j), 0, of(k));
+      }
+    });
+    return false;
+  },
+  // The weight of each element is its derivative: the product of the others.
+  cumprod: ({ args, reads }, term) => {
+    const { value } = args[0] as Known;
+    const [, n] = reads[0] as [number, number, number];
+    alongLines(reads[0] as readonly number[], (of) => {
+      for (let j = 0; j < n; j++) {
+        for (let k = 0; k <= j; k++) {
+          let others = 1;
+          for (let l = 0; l <= j; l++) others *= l === k ? 1 : Math.abs(value[of(l)] as number);
+          term(of(j), 0, of(k), others);
+        }
+      }
+    });
+    return false;
+  },
+  // result[j] is the sum of b[k], times the factors between k and j. The result at k - 1 is the slope of factor k.
+  recurrence: ({ args, reads, integers, value }, term) => {
+    const factors = (args[1] as Known).value;
+    const [, n] = reads[0] as [number, number, number];
+    const reverse = integers[0] === 1;
+    alongLines(reads[0] as readonly number[], (of) => {
+      for (let j = 0; j < n; j++) {
+        let weight = 1;
+        for (let k = j; k >= 0 && k < n; k += reverse ? 1 : -1) {
+          term(of(j), 0, of(k), weight);
+          const before = reverse ? k + 1 : k - 1;
+          if (before < 0 || before >= n) break;
+          const factor = of(reverse ? before : k);
+          term(of(j), 1, factor, weight * Math.abs(value[of(before)] as number));
+          weight *= Math.abs(factors[factor] as number);
+        }
       }
     });
     return false;

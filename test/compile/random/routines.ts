@@ -7,6 +7,7 @@ import {
   avgPool1d,
   avgPool2d,
   constant,
+  cumprod,
   cumsum,
   gather,
   maxPool1d,
@@ -21,6 +22,7 @@ import {
   topK,
   type Variable,
 } from '../../../src/index.js';
+import { takeLabels } from '../../../src/ops/labels.js';
 import type { Draft } from './draft.js';
 import type { Step } from './elementwise.js';
 
@@ -83,9 +85,27 @@ export const takeStep: Step = (draft) => {
   return takeAlongAxis(x, indicesFor(draft, least, shape as number[]), axis);
 };
 
+/** Adds or multiplies along an axis. In an exact graph, products would need too many digits. */
 export const cumsumStep: Step = (draft) => {
+  const { draws, numbers } = draft;
   const x = draft.any();
-  return x.shape.length === 0 ? undefined : cumsum(x, draft.draws.below(x.shape.length));
+  if (x.shape.length === 0) return undefined;
+  const axis = draws.below(x.shape.length);
+  const multiplies = !numbers.exact && x.dtype === numbers.dtype && draws.chance(0.5);
+  return multiplies ? cumprod(x, axis) : cumsum(x, axis);
+};
+
+/** Takes the element of a class from each row, as cross-entropies do. */
+export const labelsStep: Step = (draft) => {
+  const { draws, numbers } = draft;
+  const x = draft.any();
+  const classes = x.shape.at(-1);
+  const rows = x.shape.slice(0, -1);
+  if (x.dtype !== numbers.dtype || typeof classes !== 'number' || classes === 0) return undefined;
+  if (rows.some((dim) => typeof dim !== 'number')) return undefined;
+  const count = (rows as number[]).reduce((size, dim) => size * dim, 1);
+  const labels = Int32Array.from({ length: count }, () => draws.below(classes));
+  return takeLabels(x, constant(new Tensor(labels, rows as number[])));
 };
 
 export const sortStep: Step = (draft) => {
