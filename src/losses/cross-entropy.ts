@@ -3,7 +3,7 @@
 import { describeValue } from '../arguments/describe.js';
 import { declareOptions, type Kind, type OptionsOf, optional } from '../arguments/options.js';
 import { ShapeError } from '../errors.js';
-import { sameShape } from '../graph/dimension.js';
+import { type Dim, sameShape } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
 import { failFor, isNode, type Node } from '../graph/node.js';
 import type { Fail, Operand } from '../graph/op.js';
@@ -192,7 +192,14 @@ function classWeights(
       `expected weights of ${formatShape(scores.shape.slice(-1))}, one for each class, but their rank is ${given.length}`,
     );
   }
-  return weightsFor('crossEntropy', 'weights', weights, scores);
+  const whole = weightsFor('crossEntropy', 'weights', weights, scores);
+  const [count] = given ?? [(weights as readonly number[]).length];
+  if (count !== scores.shape.at(-1)) {
+    fail.shape(
+      `expected weights of ${formatShape(scores.shape.slice(-1))}, one for each class, but received ${formatShape([count as Dim])}`,
+    );
+  }
+  return whole;
 }
 
 function ofProbabilities(scores: Node, wanted: Node, read: Read, fail: Fail): Node {

@@ -149,6 +149,7 @@ function isLong([q, ...others]: readonly [Node, Node, Node]): boolean {
     typeof queries === 'number' &&
     typeof keys === 'number' &&
     queries * keys >= leastScores &&
+    others[1].shape.at(-1) !== 0 &&
     others.every(({ shape }) => sameShape(shape.slice(0, -2), leading))
   );
 }

@@ -6,7 +6,7 @@ import { ShapeError, ValueError } from '../errors.js';
 import { type Dim, sizeOfDims } from '../graph/dimension.js';
 import { constant, input, lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
-import type { Operand } from '../graph/op.js';
+import type { Fail, Operand } from '../graph/op.js';
 import { isFloating } from '../tensor/dtype.js';
 import { div, mul, neg, sqrt, square, sub } from './arithmetic.js';
 import {
@@ -45,16 +45,20 @@ export function min(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
   const { keepDims } = reduceOptions.read(options, '[min]');
   const [node] = lift('min', [x]) as [Node];
   const resolved = resolveAxes('min', node, axes);
-  numberDType([node], {}, failFor({ name: 'min' }, [node]));
+  const fail = failFor({ name: 'min' }, [node]);
+  numberDType([node], {}, fail);
   const least = isFloating(node.dtype)
     ? neg(max(neg(node), resolved))
-    : leastInteger(node, resolved);
+    : leastInteger(node, resolved, fail);
   return keepAxes(least, node.shape, resolved, keepDims);
 }
 
 /** Returns the minimum of int32, which has no negation, as the element at the index of the minimum. */
-function leastInteger(x: Node, axes: readonly number[]): Node {
+function leastInteger(x: Node, axes: readonly number[], fail: Fail): Node {
   if (axes.length === 0) return x;
+  if (axes.some((axis) => x.shape[axis] === 0)) {
+    fail.shape('the minimum of no int32 elements is not defined');
+  }
   const kept = reducedShape(x.shape, axes);
   const lines = asLines(x, axes);
   const at = argmin(lines, -1, { keepDims: true });
