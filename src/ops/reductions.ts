@@ -1,7 +1,7 @@
 /** Reductions that are composed of others: `min`, `prod`, `all`, `any`, `variance` and `std`. */
 
-import { flag } from '../arguments/kinds.js';
-import { declareOptions, type Kind, type OptionsOf, optional } from '../arguments/options.js';
+import { finiteNumber, flag } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { ShapeError, ValueError } from '../errors.js';
 import { type Dim, sizeOfDims } from '../graph/dimension.js';
 import { constant, input, lift } from '../graph/leaf.js';
@@ -132,14 +132,9 @@ export function any(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
   return keepAxes(greater(found, 0), node.shape, resolved, keepDims);
 }
 
-const correctionKind: Kind<number> = {
-  expected: 'a finite number',
-  accepts: (value) => Number.isFinite(value),
-};
-
 const varianceOptions = declareOptions('variance, std', {
   /** What is subtracted from the number of elements in the divisor: 1 for an unbiased variance. The default is 0. */
-  correction: optional(correctionKind, 'ddof'),
+  correction: optional(finiteNumber, 'ddof'),
   /** If true, the reduced axes stay in the shape of the result, with length 1. The default is false. */
   keepDims: optional(flag, 'keepdim', 'keepdims'),
 });

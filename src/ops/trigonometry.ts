@@ -69,8 +69,8 @@ export const atan = unary({
 /**
  * Returns the angle in radians between the positive x axis and the point (x, y), from -pi to pi, as C's `atan2(y, x)`.
  * Its error is at most 3 units in the last place. The gradients, x / (x^2 + y^2) for y and
- * -y / (x^2 + y^2) for x, are computed without overflow or underflow of the squares. If both operands are 0, or one is
- * infinite, the gradients are 0.
+ * -y / (x^2 + y^2) for x, are computed without overflow or underflow of the squares. If both operands are 0, the
+ * gradients are 0. If one is infinite, its gradient is 0, and that of the other is NaN, as in PyTorch.
  * The shapes broadcast. Both operands must have the same dtype, float32 or float64. The result has this dtype.
  * @throws ShapeError if the shapes do not broadcast; DTypeError if the dtypes differ or are int32; ValueError if an
  *   operand is not a Node, Tensor or number
@@ -86,7 +86,8 @@ export const atan2 = binary({
     const kept = where(flat, 1, scale);
     const [u, v] = [div(where(flat, 1, x), kept), div(where(flat, 1, y), kept)];
     const radius = add(square(u), square(v));
-    const share = (part: Node) => where(flat, 0, div(div(mul(g, part), radius), kept));
-    return [share(u), neg(share(v))];
+    const share = (own: Node, part: Node) =>
+      where(flat, mul(mul(0, g), own), div(div(mul(g, part), radius), kept));
+    return [share(x, u), neg(share(y, v))];
   },
 });

@@ -209,7 +209,7 @@ describe('attention', () => {
     });
 
     it.each([true, false])('takes a mask of shape [] that is %s', (isTrue) => {
-      const leaves = [1, 2, 3].map((seed) => constant(randomTensor([5, 2], seed)));
+      const leaves: Node[] = [1, 2, 3].map((seed) => constant(randomTensor([5, 2], seed)));
       const mask = bools([isTrue ? 1 : 0], []);
       const attributes = { causal: true, scale: 0.5, rows: 2 };
       const blocks = blockedAttention([...leaves, constant(mask)], attributes);
