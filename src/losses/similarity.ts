@@ -13,7 +13,8 @@ import { pair, reduced, weighted } from './shared.js';
  * Returns the Kullback-Leibler divergence of q from p, in nats: by default the mean over all elements of p (log(p) -
  * logQ), as PyTorch's kl_div. (The divergence of distributions in rows is the sum of a row; for their mean, divide the
  * sum by the number of rows.) An element where p is 0 is 0, even if logQ is -Infinity, where PyTorch gives NaN. The
- * gradient for p is log(p) + 1 - logQ; where p is 0, it is -logQ, so that it is finite. The mean of no elements is NaN.
+ * gradient for p is log(p) + 1 - logQ; where p is 0, it is -logQ or, if logQ is -Infinity, 0, so that it is finite. The
+ * mean of no elements is NaN.
  *
  * The result is a scalar or, with the reduction `'none'`, has the shape of logQ; it has its dtype.
  * @param logQ the logarithms of the probabilities q, such as `logSoftmax(logits)`; float32 or float64

@@ -86,8 +86,8 @@ export function clamp(x: Operand, options: ClampOptions): Node {
 }
 
 /**
- * Returns the logarithm of x to the base 2. It is NaN if x is below 0, and -Infinity if x is 0. Its gradient is
- * 1 / (x log(2)).
+ * Returns the logarithm of x to the base 2. It is NaN if x is below 0, and -Infinity if x is 0. It is
+ * log(x) / log(2), so that the result can be inexact at a power of 2. Its gradient is 1 / (x log(2)).
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  */

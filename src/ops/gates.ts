@@ -34,6 +34,8 @@ export interface GeluOptions extends OptionsOf<typeof geluOptions> {}
 /**
  * Returns the Gaussian error linear unit, x (1 + erf(x / sqrt(2))) / 2. With `approximate: 'tanh'`, it is
  * x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2. It is 0 at -Infinity, where PyTorch gives NaN.
+ * For large negative x, the exact function cancels: its absolute error is at most about |x| 2^-23 in float32 and
+ * |x| 2^-52 in float64, which can be more than the function itself.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number, or if an option is unknown or
  *   invalid

@@ -78,6 +78,7 @@ export interface LeakyReluOptions extends OptionsOf<typeof leakyOptions> {}
 
 /**
  * Returns x where x is greater than 0, and `slope` x elsewhere. Its gradient at 0 is `slope`.
+ * If `slope` is 0, the result at -Infinity is NaN.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number, or if an option is unknown or
  *   invalid

@@ -66,9 +66,9 @@ function leastInteger(x: Node, axes: readonly number[], fail: Fail): Node {
 }
 
 /**
- * Returns the product over axes. The product of no elements is 1. The gradient is exact at zeros, of any order: the
- * gradient for an element is the product of the others. The result has the dtype of x, float32 or float64, and the shape
- * of x without the reduced axes; if `keepDims` is true, these axes stay, with length 1.
+ * Returns the product over axes. The product of no elements is 1. The gradient for an element is
+ * the product of the others, also at zeros and of any order; it is rounded in the dtype of x. The result has the dtype
+ * of x, float32 or float64, and the shape of x without the reduced axes; if `keepDims` is true, these axes stay, with length 1.
  * @param axes the axes to reduce; all axes by default
  * @throws ShapeError if an axis is out of range or appears twice; DTypeError if x is int32; ValueError if x is not a
  *   Node, Tensor or number, or if an option is unknown
