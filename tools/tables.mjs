@@ -17,7 +17,7 @@ const tables = {
     'Losses',
     'Cross-entropies take logits. Those of Keras also take probabilities, and need the option `from_logits`.',
   ],
-  layers: ['Layers', 'Modules with parameters. A subclass of `Module` is your own.'],
+  layers: ['Layers', 'Classes of modules. A subclass of `Module` is your own.'],
   initializers: ['Initialisers', 'Members of `initializers`.'],
   optimizers: [
     'Optimizers',

@@ -50,6 +50,18 @@ export const positiveNumber: Kind<number> = {
   accepts: (value) => isNumber(value) && value > 0 && value < Infinity,
 };
 
+/** The `Kind` of finite numbers. */
+export const finiteNumber: Kind<number> = {
+  expected: 'a finite number',
+  accepts: (value) => Number.isFinite(value),
+};
+
+/** The `Kind` of probabilities and shares: numbers from 0 to 1. */
+export const fraction: Kind<number> = {
+  expected: 'a number from 0 to 1',
+  accepts: (value) => isNumber(value) && value >= 0 && value <= 1,
+};
+
 /** Returns a `Kind` that accepts only the given strings. */
 export function oneOf<const W extends string>(...words: readonly W[]): Kind<W> {
   return {

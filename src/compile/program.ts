@@ -67,7 +67,8 @@ export class Program<T extends Signature = Signature> {
     const read = compileOptions.read(options, 'compile');
     const inputs = checkInputs(read.inputs);
     const { nodes, metrics } = checkComputed(read.outputs, read.metrics);
-    const updates = checkUpdates(read.updates ?? [], [...nodes.values()]);
+    const updates =
+      read.updates === undefined ? [] : checkUpdates(read.updates, [...nodes.values()]);
     if (!passesKind.accepts(passes)) {
       throw new ValueError(
         `compile: expected ${passesKind.expected}, but received ${describeValue(passes)}`,

@@ -44,7 +44,7 @@ export class Interpreter {
    */
   constructor(outputs: readonly Node[], updates: Updates = []) {
     this.#outputs = checkOutputs(outputs);
-    this.#updates = checkUpdates(updates, this.#outputs);
+    this.#updates = checkUpdates(updates, updates.length === 0 ? [] : this.#outputs);
     this.#order = executionOrder([...this.#outputs, ...this.#updates.map(([, value]) => value)]);
     const { inputs, optional } = inputsOf(this.#order, this.#updates);
     this.#inputs = inputs;

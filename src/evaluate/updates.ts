@@ -71,7 +71,7 @@ export function checkUpdates(updates: Updates, outputs: readonly Node[] = []): U
       );
     }
   }
-  if (values.size > 0) assertSideUpdates(outputs, values);
+  assertSideUpdates(outputs, values);
   return [...values];
 }
 

@@ -21,7 +21,7 @@ export function noteTrained(parameters: Iterable<Variable>): void {
 
 /**
  * Freezes parameters: all of them or, if it throws, none.
- * @throws StateError if updates that were built before train one of the parameters
+ * @throws StateError if updates of an optimizer that were built before train one of the parameters
  */
 export function freezeAll(parameters: readonly Variable[], context: string): void {
   const late = parameters.find((parameter) => trained.has(parameter));

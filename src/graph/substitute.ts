@@ -142,7 +142,7 @@ class Substitution {
     // The value may depend on leaves on which the input of the node does not depend.
     const value = nextValue(node, state);
     const depends = reachable([value]).some((below) => this.#replacements.has(below));
-    if (!changed && !depends) return node;
+    if (!changed && !depends && target === state) return node;
     return sideUpdate(input, target, (old) => this.#within(next(old), old));
   }
 

@@ -1,9 +1,10 @@
 /** The cross-entropy over classes. */
 
 import { describeValue } from '../arguments/describe.js';
+import { fraction } from '../arguments/kinds.js';
 import { declareOptions, type Kind, type OptionsOf, optional } from '../arguments/options.js';
 import { ShapeError } from '../errors.js';
-import { sameShape } from '../graph/dimension.js';
+import { type Dim, sameShape } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
 import { failFor, isNode, type Node } from '../graph/node.js';
 import type { Fail, Operand } from '../graph/op.js';
@@ -32,11 +33,6 @@ import { formatShape } from '../tensor/shape.js';
 import { isTensor } from '../tensor/tensor.js';
 import { pair, reduced, reductionOption, weighted, weightsFor, weightsKind } from './shared.js';
 
-const share: Kind<number> = {
-  expected: 'a number from 0 to 1',
-  accepts: (value) => typeof value === 'number' && value >= 0 && value <= 1,
-};
-
 const label: Kind<number> = {
   expected: 'a label, an integer from -2^31 to 2^31 - 1',
   accepts: (value) => Number.isInteger(value) && (value as number) === ((value as number) | 0),
@@ -49,7 +45,7 @@ const crossEntropyOptions = declareOptions('crossEntropy', {
    * The share of each target that is spread evenly over all classes, from 0 to 1. The default is 0. With the share s, the
    * target probability p becomes (1 - s) p + s / classes.
    */
-  labelSmoothing: optional(share, 'smoothing'),
+  labelSmoothing: optional(fraction, 'smoothing'),
   /** Rows with this label add 0 to the loss and to the gradients. It need not be a class. By default, no row is left out. */
   ignoreIndex: optional(label, 'ignoreLabel'),
   ...reductionOption,
@@ -192,7 +188,14 @@ function classWeights(
       `expected weights of ${formatShape(scores.shape.slice(-1))}, one for each class, but their rank is ${given.length}`,
     );
   }
-  return weightsFor('crossEntropy', 'weights', weights, scores);
+  const whole = weightsFor('crossEntropy', 'weights', weights, scores);
+  const [count] = given ?? [(weights as readonly number[]).length];
+  if (count !== scores.shape.at(-1)) {
+    fail.shape(
+      `expected weights of ${formatShape(scores.shape.slice(-1))}, one for each class, but received ${formatShape([count as Dim])}`,
+    );
+  }
+  return whole;
 }
 
 function ofProbabilities(scores: Node, wanted: Node, read: Read, fail: Fail): Node {

@@ -12,10 +12,12 @@ import {
 } from '../arguments/options.js';
 import { assertList, assertRecord, isList, isRecord } from '../arguments/read.js';
 import { GraphError, ValueError } from '../errors.js';
+import type { Shape } from '../graph/dimension.js';
 import { freezeAll, isFrozen, unfreezeAll } from '../graph/frozen.js';
 import { initializer, type LeafOptions, parameter, state, type Variable } from '../graph/leaf.js';
 import { isNode, type Node, withinLayer } from '../graph/node.js';
 import { subSeed } from '../graph/seed.js';
+import { reachable } from '../graph/topology.js';
 import { dtypeName } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/tensor.js';
 import { entriesOf } from './entries.js';
@@ -53,13 +55,10 @@ const ownParameterOptions = declareOptions('Module.parameter', {
 /** Options of the method `parameter` of modules. */
 export interface OwnParameterOptions extends OptionsOf<typeof ownParameterOptions> {}
 
-/** The nodes that the last application of a module got and returned. */
-export interface Applied {
-  readonly inputs: readonly Node[];
-  readonly results: readonly Node[];
-}
+let resultsOf: (module: Module) => readonly Shape[];
 
-let appliedOf: (module: Module) => Applied | undefined;
+/** How deep lists and records in the result of a module are searched for nodes. */
+const deepest = 8;
 
 /** The modules whose `forward` is running, from the outermost to the innermost. */
 const applying: Module[] = [];
@@ -89,13 +88,16 @@ const applying: Module[] = [];
 export abstract class Module {
   static {
     brand<Module>(Module, (module) => `the module ${module}`);
-    appliedOf = (module) => module.#applied;
+    resultsOf = (module) => module.#results;
   }
 
   readonly #scope: Scope;
   /** The modules below this one, as `apply` has last seen them. */
   #modules: ReadonlySet<Module> = new Set();
-  #applied: Applied | undefined;
+  /** Whether fields hold all modules and variables that the module uses. */
+  #checked = false;
+  /** The shapes of the nodes that the last application returned. */
+  #results: readonly Shape[] = [];
   /** The variables that the methods `parameter` and `state` have made. */
   readonly #made: Variable[] = [];
 
@@ -190,9 +192,9 @@ export abstract class Module {
   /**
    * Calls `build`, which applies parts of the module, and returns its result. Methods besides `forward` that build graphs
    * use it, so that errors of ops name the module.
-   * @param inputs the operands, whose shapes `summary` shows; without them, it shows those of the last call that had them
-   * @throws GraphError if no field holds a module that is applied, or a variable of the module; ValueError if `build` is not a function; any error
-   *   that `build` throws
+   * @param inputs the operands, if `build` applies the whole module: `summary` then shows the shape of the result
+   * @throws GraphError if no field holds a module or a variable that the module uses; ValueError if `build` is not a
+   *   function; any error that `build` throws
    */
   protected within<T>(build: () => T, inputs?: readonly unknown[]): T {
     if (!callback().accepts(build)) {
@@ -204,7 +206,8 @@ export abstract class Module {
     applying.push(this);
     try {
       const result = withinLayer(this.name, build);
-      if (inputs) this.#applied = { inputs: nodesIn(inputs), results: nodesIn(result) };
+      if (!this.#checked) this.#assertTrained(nodesIn(result, deepest));
+      if (inputs !== undefined) this.#results = nodesIn(result, 1).map(({ shape }) => shape);
       return result;
     } finally {
       applying.pop();
@@ -234,7 +237,7 @@ export abstract class Module {
   /**
    * Freezes parameters: optimizers whose updates are built later do not train them.
    * @param match chooses parameters; by default, all parameters of the module and of all modules below it
-   * @throws StateError if updates that were built before train one of them; ValueError if `match` is neither a function
+   * @throws StateError if updates of an optimizer that were built before train one of them; ValueError if `match` is neither a function
    *   nor a regular expression
    */
   freeze(match?: Match): void {
@@ -272,23 +275,33 @@ export abstract class Module {
     );
   }
 
+  /** Checks that a field holds this module, if others apply it. @throws GraphError if none does */
+  #assertHeld(): void {
+    if (applying.length === 0 || applying.some((outer) => outer.#modules.has(this))) return;
+    // Fields may have been set since the outer module was applied first.
+    if (!applying.some((outer) => outer.#look().has(this))) throw unheld(applying.at(-1), this);
+  }
+
   /**
-   * Checks that fields hold this module, if others apply it, and that fields hold the modules below its scope and the
-   * variables that it has made.
+   * Checks that fields hold the modules below the scope of this module and the variables that it has made, if the graph
+   * of its result uses them.
    * @throws GraphError if one is not held
    */
-  #assertHeld(): void {
-    if (applying.length > 0 && !applying.some((outer) => outer.#modules.has(this))) {
-      // Fields may have been set since the outer module was applied first.
-      if (!applying.some((outer) => outer.#look().has(this))) throw unheld(applying.at(-1), this);
-    }
-    if (this.#modules.size > 0) return;
-    const held = this.#look();
-    const lost = this.#scope.owners().find((module) => !held.has(module as Module));
-    if (lost !== undefined) throw unheld(this, lost as Module);
+  #assertTrained(results: readonly Node[]): void {
+    const modules = this.#look();
     const variables = new Set(heldBy(this).map(({ value }) => value));
-    const untrained = this.#made.find((variable) => !variables.has(variable));
-    if (untrained !== undefined) throw unheld(this, untrained);
+    const lost = [
+      ...(this.#scope.owners() as Module[]).filter((module) => !modules.has(module)),
+      ...this.#made.filter((variable) => !variables.has(variable)),
+    ];
+    if (lost.length > 0) {
+      const used = new Set(reachable(results));
+      const uses = (one: Module | Variable) =>
+        isModule(one) ? [...entriesOf(one).values()].some((own) => used.has(own)) : used.has(one);
+      const found = lost.find(uses);
+      if (found !== undefined) throw unheld(this, found);
+    }
+    this.#checked = true;
   }
 
   #look(): ReadonlySet<Module> {
@@ -310,15 +323,20 @@ function unheld(outer: Module | undefined, lost: Module | Variable): GraphError 
   );
 }
 
-function nodesIn(value: unknown): Node[] {
+/** Returns the nodes in the result of a module: the result itself, or those in its lists and records, to a depth. */
+function nodesIn(value: unknown, depth: number): Node[] {
   if (isNode(value)) return [value];
-  const expected = 'apply: expected operands and results that can be read,';
-  if (isList(value)) return assertList(value, expected).filter(isNode);
-  if (!isRecord(value)) return [];
-  return assertRecord(value, expected).flatMap(([, part]) => (isNode(part) ? [part] : []));
+  if (depth === 0) return [];
+  const expected = 'apply: expected a result that can be read,';
+  const parts = isList(value)
+    ? assertList(value, expected)
+    : isRecord(value)
+      ? assertRecord(value, expected).map(([, part]) => part)
+      : [];
+  return parts.flatMap((part) => nodesIn(part, depth - 1));
 }
 
-/** Returns the nodes of the last application of a module; undefined if it was not applied. */
-export function lastApplied(module: Module): Applied | undefined {
-  return appliedOf(module);
+/** Returns the shapes of the nodes that the last application of a module returned. */
+export function lastResults(module: Module): readonly Shape[] {
+  return resultsOf(module);
 }

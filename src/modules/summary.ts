@@ -7,7 +7,7 @@ import type { Variable } from '../graph/leaf.js';
 import { formatShape } from '../tensor/shape.js';
 import { partsOf } from './entries.js';
 import { isModule } from './known.js';
-import { lastApplied, type Module } from './module.js';
+import { lastResults, type Module } from './module.js';
 
 interface Row {
   readonly path: string;
@@ -49,8 +49,9 @@ export function summary(module: Module): string {
 }
 
 function resultOf(module: Module): string {
-  const results = lastApplied(module)?.results ?? [];
-  return results.map(({ shape }) => formatShape(shape)).join(' ');
+  return lastResults(module)
+    .map((shape) => formatShape(shape))
+    .join(' ');
 }
 
 /** Returns the numbers of elements of the parameters, of the frozen ones and of the states; empty texts for 0. */

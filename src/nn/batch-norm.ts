@@ -1,6 +1,6 @@
 /** Batch normalisation. */
 
-import type { Kind } from '../arguments/options.js';
+import { fraction } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { ShapeError } from '../errors.js';
 import type { Variable } from '../graph/leaf.js';
@@ -29,14 +29,9 @@ import { formatShape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { featured, normalizing, scaleAndShift } from './normalization.js';
 
-const share: Kind<number> = {
-  expected: 'a number from 0 to 1',
-  accepts: (value) => typeof value === 'number' && value >= 0 && value <= 1,
-};
-
 const batchNormOptions = declareOptions('new BatchNorm', {
   /** The share of the statistics of a batch in the new running statistics; 0.1 by default, as in PyTorch. */
-  momentum: optional(share),
+  momentum: optional(fraction),
   ...normalizing,
 });
 

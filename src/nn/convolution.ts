@@ -94,14 +94,16 @@ function convolvingOf(
   }
   const sides = (option: 'size' | 'stride' | 'dilation') => {
     const where = `[${context}] ${option}`;
-    const own = copied(read[option] ?? 1, where);
+    const given = read[option];
+    const own = copied(given === undefined ? 1 : given, where);
     return axes.length === 1 ? [sideOf(own, 1, where)] : sidesOf(own, 1, where);
   };
   const ofOp = (option: 'stride' | 'dilation') => {
     const [first, second = first] = sides(option) as [number, number?];
     return axes.length === 1 ? first : ([first, second] as const);
   };
-  const padding = copied(read.padding ?? 0, `[${context}] padding`) as ConvPadding;
+  const { padding: given = 0 } = read;
+  const padding = copied(given, `[${context}] padding`) as ConvPadding;
   paddingOf(context, axes, padding);
   const how = drawn(scope, read);
   const channels = transposed ? [inputs, filters / groups] : [filters, inputs / groups];

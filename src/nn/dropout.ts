@@ -1,13 +1,7 @@
 /** The layer `Dropout`, and dropout in other layers. */
 
-import { seedNumber } from '../arguments/kinds.js';
-import {
-  declareOptions,
-  type Kind,
-  type OptionsOf,
-  optional,
-  required,
-} from '../arguments/options.js';
+import { fraction, seedNumber } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import { isTraining } from '../graph/mode.js';
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
@@ -15,12 +9,6 @@ import { subSeed } from '../graph/seed.js';
 import { Module } from '../modules/module.js';
 import type { Scope } from '../modules/scope.js';
 import { dropout } from '../ops/index.js';
-
-/** The `Kind` of an option whose value is the probability of dropping an element. */
-export const probability: Kind<number> = {
-  expected: 'a number from 0 to 1',
-  accepts: (value) => typeof value === 'number' && value >= 0 && value <= 1,
-};
 
 /**
  * Returns a function that applies `dropout` in a layer. Each application in `training` has a draw of its own, whose seed
@@ -40,7 +28,7 @@ export function dropping(
 
 const dropoutLayerOptions = declareOptions('new Dropout', {
   /** The probability with which an element is dropped: a number from 0 to 1. */
-  rate: required(probability, 'p', 'probability'),
+  rate: required(fraction, 'p', 'probability'),
   /**
    * The seed from which those of the draws are derived; by default, that of the scope or of `setSeed`. Each application
    * of the layer has a draw of its own.

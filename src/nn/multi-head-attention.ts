@@ -1,7 +1,7 @@
 /** Attention with several heads. */
 
 import { describeValue } from '../arguments/describe.js';
-import { checkedLater, flag } from '../arguments/kinds.js';
+import { checkedLater, flag, fraction } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import { ShapeError, ValueError } from '../errors.js';
 import { lift } from '../graph/leaf.js';
@@ -15,7 +15,7 @@ import { reshape, transpose } from '../ops/index.js';
 import { formatShape } from '../tensor/shape.js';
 import { isTensor } from '../tensor/tensor.js';
 import { Dense } from './dense.js';
-import { dropping, probability } from './dropout.js';
+import { dropping } from './dropout.js';
 import { shared, size } from './layer.js';
 
 const multiHeadOptions = declareOptions('new MultiHeadAttention', {
@@ -24,7 +24,7 @@ const multiHeadOptions = declareOptions('new MultiHeadAttention', {
   /** The number of heads. Each has features / heads features. */
   heads: required(size, 'numHeads'),
   /** The rate with which weights of the values are dropped in `training`; 0 by default. */
-  dropout: optional(probability),
+  dropout: optional(fraction),
   ...shared,
 });
 

@@ -1,7 +1,7 @@
 /** What the recurrent layers have in common: stacks of layers, two directions, and the unrolling over time. */
 
 import { describeValue } from '../arguments/describe.js';
-import { checkedLater, flag } from '../arguments/kinds.js';
+import { checkedLater, flag, fraction } from '../arguments/kinds.js';
 import {
   type Declaration,
   type DeclaredOptions,
@@ -20,7 +20,7 @@ import type { Scope } from '../modules/scope.js';
 import { broadcastTo, concat, reshape, slice, stack } from '../ops/index.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
-import { dropping, probability } from './dropout.js';
+import { dropping } from './dropout.js';
 import { type Drawn, drawn, shared, size } from './layer.js';
 
 const recurrentOptions = declareOptions('new SimpleRNN, new GRU, new LSTM', {
@@ -33,7 +33,7 @@ const recurrentOptions = declareOptions('new SimpleRNN, new GRU, new LSTM', {
   /** Whether each layer has a second direction, from the last time step to the first; false by default. */
   bidirectional: optional(flag),
   /** The rate with which the hidden states between two layers are dropped in `training`; 0 by default. */
-  dropout: optional(probability),
+  dropout: optional(fraction),
   ...shared,
 });
 

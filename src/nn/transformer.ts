@@ -1,6 +1,6 @@
 /** The encoder layer of a transformer. */
 
-import { flag } from '../arguments/kinds.js';
+import { flag, fraction } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import { lift } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
@@ -10,7 +10,7 @@ import type { Scope } from '../modules/scope.js';
 import { add, relu } from '../ops/index.js';
 import { activationKind } from './activations.js';
 import { Dense } from './dense.js';
-import { dropping, probability } from './dropout.js';
+import { dropping } from './dropout.js';
 import { shared, size } from './layer.js';
 import { type AttendingOptions, MultiHeadAttention } from './multi-head-attention.js';
 import { LayerNorm } from './normalization.js';
@@ -30,7 +30,7 @@ const transformerOptions = declareOptions('new TransformerEncoderLayer', {
    * The rate with which weights of the attention, elements of the hidden layer and what is added to x are dropped in
    * `training`; 0.1 by default.
    */
-  dropout: optional(probability),
+  dropout: optional(fraction),
   ...shared,
 });
 

@@ -1,7 +1,7 @@
 /** Scaled dot-product attention (Vaswani et al., Attention Is All You Need, 2017). */
 
-import { checkedLater, flag } from '../arguments/kinds.js';
-import { declareOptions, type Kind, type OptionsOf, optional } from '../arguments/options.js';
+import { checkedLater, finiteNumber, flag } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { type Dim, type Shape, sameShape } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
@@ -19,11 +19,6 @@ import { rightOf } from './positions.js';
 import { floatingDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
 
-const finite: Kind<number> = {
-  expected: 'a finite number',
-  accepts: (value) => Number.isFinite(value),
-};
-
 const attentionOptions = declareOptions('attention', {
   /**
    * Which keys each query reads: a mask that broadcasts to [.., heads, queries, keys]. A bool mask is true where the key
@@ -34,7 +29,7 @@ const attentionOptions = declareOptions('attention', {
   /** If true, query i reads only the keys 0 to i. It may be combined with `mask`. The default is false. */
   causal: optional(flag, 'isCausal', 'useCausalMask'),
   /** The factor of the products of queries and keys; 1 / sqrt(width) by default. */
-  scale: optional(finite),
+  scale: optional(finiteNumber),
 });
 
 /** Options of `attention`. */
@@ -149,6 +144,7 @@ function isLong([q, ...others]: readonly [Node, Node, Node]): boolean {
     typeof queries === 'number' &&
     typeof keys === 'number' &&
     queries * keys >= leastScores &&
+    others[1].shape.at(-1) !== 0 &&
     others.every(({ shape }) => sameShape(shape.slice(0, -2), leading))
   );
 }

@@ -82,7 +82,7 @@ function scoresOf(
   let scores = mul(matmul(q, k, { transposeB: true }), scale);
   if (mask) {
     const own = (mask.shape.at(-2) ?? 1) === 1 ? mask : rowsOf(mask, start, end);
-    const columns = own.shape.at(-1) === 1 ? own : slice(own, { axis: -1, end: keys });
+    const columns = (own.shape.at(-1) ?? 1) === 1 ? own : slice(own, { axis: -1, end: keys });
     scores = where(columns, scores, -Infinity);
   }
   if (!causal) return scores;

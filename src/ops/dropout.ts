@@ -1,13 +1,7 @@
 /** The op `dropout`. */
 
-import { seedNumber } from '../arguments/kinds.js';
-import {
-  declareOptions,
-  type Kind,
-  type OptionsOf,
-  optional,
-  required,
-} from '../arguments/options.js';
+import { fraction, seedNumber } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import { constant, lift } from '../graph/leaf.js';
 import { isTraining } from '../graph/mode.js';
 import type { Node } from '../graph/node.js';
@@ -18,15 +12,9 @@ import { greater, where } from './comparison.js';
 import { randomUniform } from './random.js';
 import { floatingDType } from './rules.js';
 
-/** The `Kind` of probabilities: numbers from 0 to 1. */
-const probability: Kind<number> = {
-  expected: 'a number from 0 to 1',
-  accepts: (value) => typeof value === 'number' && value >= 0 && value <= 1,
-};
-
 const dropoutOptions = declareOptions('dropout', {
   /** The probability with which an element is dropped: a number from 0 to 1. */
-  rate: required(probability, 'p', 'probability'),
+  rate: required(fraction, 'p', 'probability'),
   /**
    * The seed of the draw. By default, it is derived from the seed that `setSeed` set, and from the number of draws
    * without a seed since then.

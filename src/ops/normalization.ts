@@ -7,8 +7,9 @@ import type { Node } from '../graph/node.js';
 import { formatShape } from '../tensor/shape.js';
 import { add, div, mul, sqrt, square, sub } from './arithmetic.js';
 import { sumTo } from './broadcast.js';
+import { greater, where } from './comparison.js';
 import { declare } from './declare.js';
-import { mean } from './mean.js';
+import { extent, mean } from './mean.js';
 import { broadcastShape, floatingDType } from './rules.js';
 import { reshape } from './views.js';
 
@@ -38,6 +39,13 @@ function isPerMean(x: Node, weight: Node, axes: readonly number[]): boolean {
     const own: Dim = axis < lead ? 1 : (weight.shape[axis - lead] as Dim);
     return axes.includes(axis) ? own === 1 : own === dim;
   });
+}
+
+/** Returns `inverse` if there are elements over which a mean is taken, and otherwise 0, because it is NaN. */
+function ofSome(x: Node, axes: readonly number[], inverse: Node): Node {
+  const count = countOf(x, axes);
+  if (typeof count === 'number' && count > 0) return inverse;
+  return where(greater(extent(count, x.dtype), 0), inverse, 0);
 }
 
 const normalize = declare<Normalization>({
@@ -79,7 +87,7 @@ const normalize = declare<Normalization>({
     if (isPerMean(x, weight, axes)) {
       return [
         toInput(gradient, mul(inverse, weight)),
-        mul(sumTo(mul(gradient, centred), weight), reshape(inverse, weight.shape)),
+        mul(sumTo(mul(gradient, centred), weight), reshape(ofSome(x, axes, inverse), weight.shape)),
       ];
     }
     return [

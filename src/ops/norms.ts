@@ -23,7 +23,7 @@ import { declare } from './declare.js';
 import { max, maximum } from './extrema.js';
 import { floatingDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
-import { reshape } from './views.js';
+import { reshape, stopGradient } from './views.js';
 
 const keepDims = { keepDims: true } as const;
 
@@ -135,8 +135,20 @@ function largest(x: Node, axes: readonly number[]): Node {
   return typeof count === 'number' && count > 0 ? most : maximum(most, 0);
 }
 
-/** Returns x, but 0 where it is infinite and has this sign. */
-const unlessInfinite = (x: Node, infinity: number): Node => where(equal(x, infinity), 0, x);
+const greatest = { float32: (2 - 2 ** -23) * 2 ** 127, float64: Number.MAX_VALUE };
+
+/**
+ * Returns the maximum of x over axes as a finite number, `shift`, with the lengths 1; and e^(x - shift) and its sum. The
+ * results of `logSumExp` do not depend on the shift, so that its derivative is not needed.
+ */
+function powersOf(x: Node, axes: readonly number[]): Record<'shift' | 'powers' | 'total', Node> {
+  const bound = greatest[x.dtype as 'float32'];
+  const most = max(x, axes, keepDims);
+  const limited = where(equal(most, Infinity), bound, where(equal(most, -Infinity), -bound, most));
+  const shift = stopGradient(limited);
+  const powers = exp(sub(x, shift));
+  return { shift, powers, total: sum(powers, axes) };
+}
 
 const logarithm = declare<{ readonly axes: readonly number[] }>({
   name: 'logSumExp',
@@ -146,18 +158,18 @@ const logarithm = declare<{ readonly axes: readonly number[] }>({
   lowering: {
     kind: 'compose',
     expand: ([x], { axes }) => {
-      const most = max(x as Node, axes, keepDims);
-      const shift = unlessInfinite(unlessInfinite(most, Infinity), -Infinity);
-      const total = log(sum(exp(sub(x as Node, shift)), axes));
-      return add(reshape(shift, total.shape), total);
+      const { shift, total } = powersOf(x as Node, axes);
+      return add(reshape(shift, total.shape), log(total));
     },
   },
-  gradient: ({ node, inputs, attributes: { axes }, gradient }) => {
+  gradient: ({ inputs, attributes: { axes }, gradient }) => {
     const [x] = inputs as [Node];
     const kept = keptShape(x.shape, axes);
-    // Where all elements are -Infinity, so is the result, and their difference would be NaN.
-    const shares = exp(sub(x, unlessInfinite(reshape(node, kept), -Infinity)));
-    return [mul(reshape(gradient, kept), shares)];
+    // e^(x - y) would add up to 1 only with the rounding error of the result y. If all elements are -Infinity, the sum
+    // is 0, and so are the powers.
+    const { powers, total } = powersOf(x, axes);
+    const divisor = reshape(where(equal(total, 0), 1, total), kept);
+    return [mul(reshape(gradient, kept), div(powers, divisor))];
   },
   label: ({ axes }) => axes.join(' '),
   samples: [

@@ -129,7 +129,8 @@ export function roll(x: Operand, shift: number | readonly number[], axis?: Axes)
     return reshape(rolled(reshape(node, [-1]), total, 0), node.shape);
   }
   const axes = isList(axis) ? assertList(axis, '[roll] expected axes,') : [axis as number];
-  if (shifts.length !== axes.length && shifts.length !== 1 && axes.length !== 1) {
+  const [fewer, more] = [shifts.length, axes.length].sort((a, b) => a - b) as [number, number];
+  if (fewer !== more && fewer !== 1) {
     fail.value(
       `expected one shift for each axis, but received ${shifts.length} shifts and ${axes.length} axes`,
     );
@@ -150,7 +151,8 @@ export function roll(x: Operand, shift: number | readonly number[], axis?: Axes)
  *   whose sum must be the length of the axis
  * @param axis the axis; 0 by default. A negative axis counts from the end
  * @throws ShapeError if the axis is out of range, if the parts do not fit the axis, or if a size is not a dimension;
- *   ValueError if x is not a Node, Tensor or number, or `parts` is neither a positive integer nor a list
+ *   ValueError if x is not a Node, Tensor or number, or `parts` is neither an integer from 1 to 2^20 nor a
+ *   list
  */
 export function split(x: Operand, parts: number | readonly Dim[], axis = 0): Node[] {
   const { node, fail } = given('split', x);
@@ -164,6 +166,9 @@ export function split(x: Operand, parts: number | readonly Dim[], axis = 0): Nod
     return part;
   });
 }
+
+/** The greatest number of parts. Each is a node, so that more would fill the memory. */
+const mostParts = 2 ** 20;
 
 /** Returns the sizes of the parts of an axis. */
 function sizesOf(parts: number | readonly Dim[], axis: number, length: Dim, fail: Fail): Dim[] {
@@ -181,6 +186,9 @@ function sizesOf(parts: number | readonly Dim[], axis: number, length: Dim, fail
     fail.value(
       `expected a positive number of parts, or a list of sizes, but received ${describeValue(parts)}`,
     );
+  }
+  if ((parts as number) > mostParts) {
+    fail.value(`expected at most 2^20 parts, but received ${parts}`);
   }
   const size = length === 0 ? 0 : divideDims(length, parts as number);
   if (size === undefined) {

@@ -1,6 +1,7 @@
 /** Activation functions that are x for positive x: `elu`, `selu` and `leakyRelu`. */
 
-import { declareOptions, type Kind, type OptionsOf, optional } from '../arguments/options.js';
+import { finiteNumber } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { tanh } from './activation.js';
@@ -10,14 +11,9 @@ import { type Apply, declare } from './declare.js';
 import { floating, floatingDType } from './rules.js';
 import { refusesIntegers, unarySamples } from './samples.js';
 
-const finite: Kind<number> = {
-  expected: 'a finite number',
-  accepts: (value) => Number.isFinite(value),
-};
-
 const eluOptions = declareOptions('elu', {
   /** The negative of the limit at -Infinity. The default is 1. */
-  alpha: optional(finite),
+  alpha: optional(finiteNumber),
 });
 
 /** Options of `elu`. */
@@ -74,7 +70,7 @@ export function selu(x: Operand): Node {
 
 const leakyOptions = declareOptions('leakyRelu', {
   /** The slope for negative x. The default is 0.01. */
-  slope: optional(finite, 'alpha', 'negativeSlope'),
+  slope: optional(finiteNumber, 'alpha', 'negativeSlope'),
 });
 
 /** Options of `leakyRelu`. */

@@ -1,12 +1,12 @@
 /** Reductions that are composed of others: `min`, `prod`, `all`, `any`, `variance` and `std`. */
 
-import { flag } from '../arguments/kinds.js';
-import { declareOptions, type Kind, type OptionsOf, optional } from '../arguments/options.js';
+import { finiteNumber, flag } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { ShapeError, ValueError } from '../errors.js';
 import { type Dim, sizeOfDims } from '../graph/dimension.js';
 import { constant, input, lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
-import type { Operand } from '../graph/op.js';
+import type { Fail, Operand } from '../graph/op.js';
 import { isFloating } from '../tensor/dtype.js';
 import { div, mul, neg, sqrt, square, sub } from './arithmetic.js';
 import {
@@ -45,16 +45,20 @@ export function min(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
   const { keepDims } = reduceOptions.read(options, '[min]');
   const [node] = lift('min', [x]) as [Node];
   const resolved = resolveAxes('min', node, axes);
-  numberDType([node], {}, failFor({ name: 'min' }, [node]));
+  const fail = failFor({ name: 'min' }, [node]);
+  numberDType([node], {}, fail);
   const least = isFloating(node.dtype)
     ? neg(max(neg(node), resolved))
-    : leastInteger(node, resolved);
+    : leastInteger(node, resolved, fail);
   return keepAxes(least, node.shape, resolved, keepDims);
 }
 
 /** Returns the minimum of int32, which has no negation, as the element at the index of the minimum. */
-function leastInteger(x: Node, axes: readonly number[]): Node {
+function leastInteger(x: Node, axes: readonly number[], fail: Fail): Node {
   if (axes.length === 0) return x;
+  if (axes.some((axis) => x.shape[axis] === 0)) {
+    fail.shape('the minimum of no int32 elements is not defined');
+  }
   const kept = reducedShape(x.shape, axes);
   const lines = asLines(x, axes);
   const at = argmin(lines, -1, { keepDims: true });
@@ -128,14 +132,9 @@ export function any(x: Operand, axes?: Axes, options?: ReduceOptions): Node {
   return keepAxes(greater(found, 0), node.shape, resolved, keepDims);
 }
 
-const correctionKind: Kind<number> = {
-  expected: 'a finite number',
-  accepts: (value) => Number.isFinite(value),
-};
-
 const varianceOptions = declareOptions('variance, std', {
   /** What is subtracted from the number of elements in the divisor: 1 for an unbiased variance. The default is 0. */
-  correction: optional(correctionKind, 'ddof'),
+  correction: optional(finiteNumber, 'ddof'),
   /** If true, the reduced axes stay in the shape of the result, with length 1. The default is false. */
   keepDims: optional(flag, 'keepdim', 'keepdims'),
 });

@@ -10,8 +10,14 @@ import { formatShape } from '../tensor/shape.js';
 
 /** A number for both axes of an image, or one for the height and one for the width. */
 export type Sides = number | readonly [height: number, width: number];
-/** A number for all sides, one for the height and one for the width, or [[top, bottom], [left, right]]. */
-export type Padding = Sides | readonly [readonly [number, number], readonly [number, number]];
+/**
+ * A number for all sides, one for the height and one for the width, or [[top, bottom], [left, right]]. For sequences,
+ * also [before, after] or [[before, after]].
+ */
+export type Padding =
+  | Sides
+  | readonly [readonly [number, number], readonly [number, number]]
+  | readonly [readonly [before: number, after: number]];
 
 /** Returns the lists in an option as arrays, of which each element was read once. Returns any other value unchanged. */
 export function copied(value: unknown, where: string, depth = 2): unknown {
@@ -67,12 +73,14 @@ export function imagePadding(name: string, padding: unknown): [number, number][]
   );
 }
 
-/** Returns the padding [before, after] of sequences. @throws ValueError if it is neither a number nor a list of two */
+/**
+ * Returns the padding [before, after] of sequences.
+ * @throws ValueError if it is neither a number, nor [before, after], nor [[before, after]]
+ */
 export function sequencePadding(name: string, padding: unknown): [number, number] {
   const where = `[${name}] padding`;
-  if (isList(padding) && padding.length === 2 && !isList(padding[0])) {
-    return sidesOf(padding, 0, where);
-  }
+  const pair = isList(padding) && padding.length === 1 && isList(padding[0]) ? padding[0] : padding;
+  if (isList(pair) && pair.length === 2 && !isList(pair[0])) return sidesOf(pair, 0, where);
   const pad = sideOf(padding, 0, where);
   return [pad, pad];
 }

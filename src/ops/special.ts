@@ -40,7 +40,8 @@ export const log1p = unary({
 export const expm1 = unary({
   name: 'expm1',
   domain: bothSigns,
-  gradient: (g, _x, y) => mul(g, add(y, 1)),
+  // The sum of the result and 1 would lose digits for negative x.
+  gradient: (g, x) => mul(g, exp(x)),
 });
 
 /**

@@ -33,6 +33,7 @@ import {
   training,
   transpose,
   ValueError,
+  type Variable,
 } from '../../src/index.js';
 import { errorOf, randomTensor } from '../support.js';
 
@@ -240,5 +241,14 @@ describe('substitute refuses', () => {
     const error = errorOf(run);
     expect(error).toBeInstanceOf(Kind);
     expect(error.message).toContain(message);
+  });
+
+  it('moves a side update to another state, also if its next value does not depend on the old one', () => {
+    const [old, other] = ['old', 'other'].map((name) =>
+      state(name, tensor(0, { dtype: 'float64' })),
+    );
+    const node = sideUpdate(mean(x), old as Variable, () => sum(x));
+    const moved = substitute(node, new Map([[old as Variable, other as Variable]]));
+    expect(sideUpdates(moved).map(([leaf]) => leaf)).toEqual([other]);
   });
 });

@@ -178,6 +178,8 @@ describe('crossEntropy refuses', () => {
     ['a scalar', () => crossEntropy(input('s', []), label), ShapeError, 'received a scalar'],
     ['int32 logits', () => crossEntropy(label, label), DTypeError, 'float32 and float64'],
     ['two weights', call({ weights: [1, 2] }), ShapeError, 'weights that broadcast to [batch, 3]'],
+    ['one weight', call({ weights: [2] }), ShapeError, 'expected weights of [3]'],
+    ['one weight, a tensor', call({ weights: tensor([2]) }), ShapeError, 'but received [1]'],
     ['a matrix of weights', call({ weights: tensor([[1, 2, 3]]) }), ShapeError, 'their rank is 2'],
     ['a number of weights', call({ weights: 2 }), ValueError, 'expected weights [classes]'],
     ['float64 weights', call({ weights: exact([1, 2, 3]) }), DTypeError, 'weights of float32'],

@@ -115,6 +115,7 @@ describe('updates that omit a side update of an output', () => {
   const updates: Updates = [[weight, mul(weight, 2)]];
   it.each([
     ['compile', () => compile({ outputs: { loss }, updates })],
+    ['compile, without updates', () => compile({ outputs: { loss }, updates: [] })],
     ['compile, of a metric', () => compile({ outputs: {}, metrics: { loss }, updates })],
     ['evaluate', () => evaluate(loss, feeds, { updates })],
     [

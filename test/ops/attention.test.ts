@@ -200,6 +200,24 @@ describe('attention', () => {
       const numbers = { mask: input('m', [1024]) };
       expect(names(attention(shaped(1024), shaped(1024), shaped(1024), numbers))).toBe('matmul');
     });
+
+    it('takes values of width 0', () => {
+      const x = input('x', [1024, 1]);
+      const y = attention(x, x, input('v', [1024, 0]));
+      compile({ outputs: { y } }).dispose();
+      expect(y.shape).toEqual([1024, 0]);
+    });
+
+    it.each([true, false])('takes a mask of shape [] that is %s', (isTrue) => {
+      const leaves: Node[] = [1, 2, 3].map((seed) => constant(randomTensor([5, 2], seed)));
+      const mask = bools([isTrue ? 1 : 0], []);
+      const attributes = { causal: true, scale: 0.5, rows: 2 };
+      const blocks = blockedAttention([...leaves, constant(mask)], attributes);
+      const [q, k, v] = leaves as [Node, Node, Node];
+      const whole = evaluate(attention(q, k, v, { mask, causal: true, scale: 0.5 }));
+      const close = Array.from(whole.data, (value) => expect.closeTo(value, 12));
+      expect(Array.from(evaluate(blocks).data)).toEqual(close);
+    });
   });
 
   const f = (...shape: (number | string)[]) => input('x', shape);

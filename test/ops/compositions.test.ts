@@ -141,6 +141,8 @@ describe('reductions', () => {
         .y.toArray(),
     ).toEqual([[[3, -2]], [[-2, -2]]]);
     expect(evaluate(min(Tensor.zeros([2, 0]), 1)).toArray()).toEqual([Infinity, Infinity]);
+    const none = Tensor.zeros([0], { dtype: 'int32' });
+    expect(() => min(none)).toThrow(/^\[min\] the minimum of no int32 elements is not defined/);
     expect(() => min(tensor([true], { dtype: 'bool' }))).toThrow(/^\[min\] is defined for/);
   });
 
@@ -194,6 +196,21 @@ describe('reductions', () => {
       [0, 0, 0, 1],
       [0, 0, 0, 0],
     ]);
+  });
+
+  it('logSumExp of large float32 has a gradient that adds up to 1', () => {
+    const x = parameter('x', tensor([10_000.3, 10_000.7, 9_999.9]));
+    const shares = evaluate(backward(logSumExp(x)).of(x)).data as Float32Array;
+    expect(Math.abs(shares.reduce((total, one) => total + one, 0) - 1)).toBeLessThan(2 ** -22);
+  });
+
+  it('logSumExp of Infinity has the gradient NaN there, and 0 for finite elements', () => {
+    const x = leaf([[Infinity, 1, 1e300, -Infinity]]);
+    const y = logSumExp(x, 1);
+    expect(evaluate({ y, g: backward(sum(y)).of(x) })).toMatchObject({
+      y: { data: new Float64Array([Infinity]) },
+      g: { data: new Float64Array([NaN, 0, 0, 0]) },
+    });
   });
 
   it('norm neither overflows nor underflows, and is 0 with the gradient 0 at a zero vector', () => {

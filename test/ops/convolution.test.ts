@@ -6,6 +6,7 @@ import {
   add,
   backward,
   type ConvOptions,
+  type ConvPadding,
   checkGradients,
   compile,
   concat,
@@ -17,6 +18,7 @@ import {
   type Feeds,
   ForebayError,
   input,
+  maxPool1d,
   mul,
   type Node,
   notDifferentiable,
@@ -67,6 +69,16 @@ describe('the options', () => {
     [{ padding: 'same', stride: [3, 4], dilation: 2 }, [1, 4, 2, 2]],
   ])('%j give the shape %j', (options, expected) => {
     expect(shape(options)).toEqual(expected);
+  });
+
+  it('pads sequences by a pair of numbers, also in a list', () => {
+    const [x, weight] = [tensor([[[1, 2, 3, 4]]]), tensor([[[1, 10]]])];
+    const padded = (padding: ConvPadding) => evaluate(conv1d(x, weight, { padding })).toArray();
+    expect(padded([[1, 2]])).toEqual([[[10, 21, 32, 43, 4, 0]]]);
+    expect(padded([1, 2])).toEqual(padded([[1, 2]]));
+    expect(evaluate(maxPool1d(x, { size: 2, stride: 1, padding: [[0, 1]] })).toArray()).toEqual([
+      [[2, 3, 4, 4]],
+    ]);
   });
 
   it("'same' pads the end with one zero more than the beginning", () => {

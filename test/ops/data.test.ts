@@ -246,6 +246,8 @@ describe('bad input', () => {
       ValueError,
       () => roll(x, [1, 2], [0, 1, 0]),
     ],
+    [/but received 1 shifts and 0 axes/, ValueError, () => roll(x, 1, [])],
+    [/but received 0 shifts and 1 axes/, ValueError, () => roll(x, [], 0)],
     [/^\[roll\] axis 2 is out of range/, ShapeError, () => roll(x, 1, 2)],
     [
       /^\[split\] axis 1 has the length 3, which cannot be divided into 2 parts of equal size/,
@@ -263,6 +265,11 @@ describe('bad input', () => {
       /^\[split\] expected a positive number of parts, or a list of sizes, but received number 0/,
       ValueError,
       () => split(x, 0),
+    ],
+    [
+      /^\[split\] expected at most 2\^20 parts, but received 1099511627776/,
+      ValueError,
+      () => split(input('e', [0]), 2 ** 40),
     ],
     [/^\[split\] axis 0 is out of range \(allowed: none/, ShapeError, () => split(scalar, 1)],
     [/^\[tril\] expected at least one axis, but received a scalar/, ShapeError, () => tril(scalar)],

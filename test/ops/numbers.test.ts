@@ -217,6 +217,46 @@ describe('special and trigonometric functions', () => {
     expect(of(acos(x))).toEqual([-Infinity, -Infinity]);
   });
 
+  it.each<[string, (x: Node) => Node, number, number]>([
+    ['expm1', expm1, -20, Math.exp(-20)],
+    ['asin', asin, 1 - 2 ** -24, 1 / Math.sqrt(2 ** -24 * (2 - 2 ** -24))],
+    ['acos', acos, 2 ** -24 - 1, -1 / Math.sqrt(2 ** -24 * (2 - 2 ** -24))],
+  ])('%s of float32 has a gradient without cancellation', (_name, op, at, wanted) => {
+    const x = parameter('x', tensor([at]));
+    const found = both({ g: backward(sum(op(x))).of(x) }, {}).g?.data[0] as number;
+    expect(Math.abs(found / wanted - 1)).toBeLessThan(2 ** -21);
+  });
+
+  it.each([
+    [1e-20, 0, 0, -1e20],
+    [1e20, 1e20, 5e-21, -5e-21],
+    [1e-30, -1e-25, -1e25, -1e20],
+    [Infinity, 1, 0, NaN],
+    [Infinity, -Infinity, NaN, NaN],
+    [NaN, Infinity, NaN, NaN],
+    [0, 0, 0, 0],
+  ])('atan2(%d, %d) of float32 has the gradients %d and %d', (one, other, ofY, ofX) => {
+    const [y, x] = [parameter('y', tensor([one])), parameter('x', tensor([other]))];
+    const gradients = backward(sum(atan2(y, x)));
+    const values = both({ y: gradients.of(y), x: gradients.of(x) }, {});
+    for (const [key, wanted] of Object.entries({ y: ofY, x: ofX })) {
+      const found = values[key]?.data[0] as number;
+      if (Number.isNaN(wanted)) expect(found).toBeNaN();
+      else expect(Math.abs(found - wanted)).toBeLessThanOrEqual(Math.abs(wanted) * 2 ** -21);
+    }
+  });
+
+  it('atan2 has derivatives of the second order, which are 0 at the origin and at infinities', () => {
+    const y = parameter('y', tensor([0.3, -2, 0, Infinity], { dtype: 'float64' }));
+    const x = parameter('x', tensor([0.4, 1, 0, 2], { dtype: 'float64' }));
+    const slope = backward(sum(atan2(y, x))).of(y);
+    const gradients = backward(sum(slope));
+    // The derivatives of x / (x^2 + y^2).
+    const close = (list: number[]) => list.map((n) => expect.closeTo(n, 12));
+    expect(evaluate(gradients.of(y)).toArray()).toEqual(close([-3.84, 0.16, 0, 0]));
+    expect(evaluate(gradients.of(x)).toArray()).toEqual(close([-1.12, 0.12, 0, 0]));
+  });
+
   it('refuse integers', () => {
     const i = constant(tensor([1, 2], { dtype: 'int32' }));
     for (const [name, op] of Object.entries({ ...functions, atan2: (n: Node) => atan2(n, n) })) {
