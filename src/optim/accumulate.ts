@@ -11,6 +11,9 @@ import { applyRule, assertRule, Rule } from './rule.js';
  * Returns a rule that applies `rule` once in `n` steps, to the mean of the gradients of these n steps. In the other steps,
  * parameters and the states of `rule` keep their values, and its counter of steps does not count. A sum that is not
  * complete at the end of an epoch is continued in the next one. The sums are states, so they are in checkpoints.
+ *
+ * `accumulate(n, averageWeights(rule))` updates the average once in n steps, and `averageWeights(accumulate(n, rule))` in
+ * each step, so that it decays n times for each change of the parameters.
  * @throws ValueError if `n` is not a positive integer, or `rule` is not a rule
  */
 export function accumulate(n: number, rule: Rule): Rule {
@@ -51,6 +54,9 @@ export interface AverageOptions extends OptionsOf<typeof averageOptions> {}
  * a state. `averages` returns it, and `substitute` puts it into a graph:
  *
  *     const serving = compile({ outputs: { y: substitute(y, averages(updates)) } });
+ *
+ * The average is updated in each step, also in the steps in which a rule `accumulate` within `rule` only adds gradients.
+ * `accumulate(n, averageWeights(rule, options))` updates it once in n steps.
  *
  * Polyak & Juditsky, Acceleration of stochastic approximation by averaging (1992), with weights that decay.
  * @throws ValueError if `rule` is not a rule, or if an option is missing, unknown or invalid

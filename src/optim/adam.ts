@@ -55,7 +55,8 @@ export function adam(options?: AdamOptions): Rule;
  * @param loss a scalar loss, or gradients that `backward` returned
  * @param trainables a module, a parameter, or a list of them
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
- *   reaches a parameter; ValueError if there is nothing to train, or if an option is unknown or invalid
+ *   reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a scalar
+ *   of an accepted dtype; ValueError if there is nothing to train, or if an option is unknown or invalid
  */
 export function adam(
   loss: Node | Gradients,
@@ -112,7 +113,8 @@ export function adamW(options?: AdamWOptions): Rule;
  * @param loss a scalar loss, or gradients that `backward` returned
  * @param trainables a module, a parameter, or a list of them
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
- *   reaches a parameter; ValueError if there is nothing to train, or if an option is unknown or invalid
+ *   reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a scalar
+ *   of an accepted dtype; ValueError if there is nothing to train, or if an option is unknown or invalid
  */
 export function adamW(
   loss: Node | Gradients,

@@ -141,11 +141,16 @@ export class Context {
 
   constructor(
     readonly build: Build,
-    private readonly index = '',
+    private readonly index: string | undefined = undefined,
     private readonly outer?: Context,
     private readonly gate?: Gate,
   ) {
     this.conditions = [...(outer?.conditions ?? []), ...(gate ? [gate.last] : [])];
+  }
+
+  /** The index in names of states. Rules around `groups` share the index 0 with the first group, and so its labels. */
+  get #printed(): string {
+    return this.index ?? '0';
   }
 
   /** The beginning of error messages. */
@@ -155,7 +160,7 @@ export class Context {
 
   /** Returns the context of the rule with the number `index` of several rules. */
   at(index: number): Context {
-    const inner = this.index === '' ? `${index}` : `${this.index}.${index}`;
+    const inner = this.index === undefined ? `${index}` : `${this.index}.${index}`;
     return new Context(this.build, inner, this);
   }
 
@@ -195,19 +200,19 @@ export class Context {
 
   /** Returns a label for states of a kind. */
   label(kind: string): string {
-    return this.build.label(this.index, kind);
+    return this.build.label(this.#printed, kind);
   }
 
   /** Makes a state that all parameters of the rule share: 0, in float64. */
   sharedState(label: string): Variable {
-    const name = this.build.naming.shared(this.index || '0', label);
+    const name = this.build.naming.shared(this.#printed, label);
     return state(name, tensor(0, { dtype: 'float64' }));
   }
 
   /** Makes a state of one parameter, with its shape and dtype, whose elements are `first`. */
   state({ parameter }: Flow, label: string, part: string, first: number | Tensor = 0): Variable {
     const { dtype, value } = parameter;
-    const name = this.build.naming.of(this.index || '0', label, part, parameter);
+    const name = this.build.naming.of(this.#printed, label, part, parameter);
     if (typeof first !== 'number') return state(name, first);
     return state(name, Tensor.full(value.shape, first, { dtype }));
   }

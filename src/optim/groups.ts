@@ -35,7 +35,9 @@ export function groups(list: Groups): Rule {
   return new Rule(`groups(${text})`, (context, flows) => {
     const members = all.map((): Flow[] => []);
     for (const flow of flows) {
-      const index = all.findIndex(({ chooses }) => chooses?.(flow.parameter, flow.path) ?? true);
+      const index = all.findIndex(
+        ({ chooses }) => chooses === undefined || Boolean(chooses(flow.parameter, flow.path)),
+      );
       if (index < 0) {
         throw new ValueError(
           `${context.name}: groups: ${flow.parameter} (path '${flow.path}') belongs to no group; add a rule for all others as the last element, or freeze it`,

@@ -23,7 +23,8 @@ import { type Trainable, type Trainables, trainablesIn } from './trainables.js';
 const optimizeOptions = declareOptions('optimize', {
   /**
    * The name with which the names of the states begin; 'optimizer' by default. Two optimizers of one program need
-   * different names if checkpoints are to be written.
+   * different names: `compile` refuses two leaves of one name, such as two counters of steps. `adamW(loss, …)`,
+   * `lion(loss, …)`, `rmsProp(loss, …)` and `adagrad(loss, …)` use the default name.
    */
   name: optional(filledText, 'scope', 'prefix'),
 });

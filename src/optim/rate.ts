@@ -17,9 +17,9 @@ export type Rate = number | Node | ((step: Node) => Node);
 /** The `Kind` of an option whose value is a learning rate. */
 export const rateKind: Kind<Rate> = {
   expected:
-    'a finite number of at least 0, or a node of shape [], or a function that returns such a node',
+    'a finite number of at least 0, or a node of shape [], or a function that returns such a node (of any dtype but bool)',
   accepts: (value) => {
-    if (isNode(value)) return value.shape.length === 0;
+    if (isNode(value)) return value.shape.length === 0 && value.dtype !== 'bool';
     return (
       typeof value === 'function' || (typeof value === 'number' && value >= 0 && value < Infinity)
     );

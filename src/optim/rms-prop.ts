@@ -54,7 +54,8 @@ export function rmsProp(options?: RmsPropOptions): Rule;
  * @param loss a scalar loss, or gradients that `backward` returned
  * @param trainables a module, a parameter, or a list of them
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
- *   reaches a parameter; ValueError if there is nothing to train, or if an option is unknown or invalid
+ *   reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a scalar
+ *   of an accepted dtype; ValueError if there is nothing to train, or if an option is unknown or invalid
  */
 export function rmsProp(
   loss: Node | Gradients,
@@ -111,7 +112,8 @@ export function adagrad(options?: AdagradOptions): Rule;
  * @param loss a scalar loss, or gradients that `backward` returned
  * @param trainables a module, a parameter, or a list of them
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
- *   reaches a parameter; ValueError if there is nothing to train, or if an option is unknown or invalid
+ *   reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a scalar
+ *   of an accepted dtype; ValueError if there is nothing to train, or if an option is unknown or invalid
  */
 export function adagrad(
   loss: Node | Gradients,

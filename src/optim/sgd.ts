@@ -63,7 +63,8 @@ export function sgd(options: SgdOptions): Rule;
  * @param loss a scalar loss, or gradients that `backward` returned
  * @param trainables a module, a parameter, or a list of them
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
- *   reaches a parameter; ValueError if there is nothing to train, if an option is missing, unknown or invalid, or if
+ *   reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a scalar
+ *   of an accepted dtype; ValueError if there is nothing to train, if an option is missing, unknown or invalid, or if
  *   `nesterov` is true without momentum
  */
 export function sgd(loss: Node | Gradients, trainables: Trainables, options: SgdOptions): Updates;

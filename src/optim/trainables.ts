@@ -22,8 +22,8 @@ export interface Trainable {
 
 /**
  * Returns the parameters that are not frozen, each once, in the order in which they were given.
- * @throws ValueError if `given` is neither a module, a parameter nor a list, or if there is nothing to train; GraphError
- *   if an element of a list is neither a module, a parameter nor a list
+ * @throws ValueError if `given` is neither a module, a variable nor a list, or if there is nothing to train; GraphError
+ *   if `given` is a state, or if an element of a list is neither a module, a parameter nor a list
  */
 export function trainablesIn(optimizer: string, given: Trainables): Trainable[] {
   const found = new Map<Variable, Trainable>();
@@ -33,6 +33,11 @@ export function trainablesIn(optimizer: string, given: Trainables): Trainable[] 
   };
   const visit = (value: Trainables, outermost: boolean) => {
     if (isVariable(value)) {
+      if (value.kind !== 'parameter') {
+        throw new GraphError(
+          `${optimizer}: expected parameters, but received ${value}; optimizers do not train states`,
+        );
+      }
       add(value, value.name as string);
     } else if (isModule(value)) {
       for (const [path, variable] of value.entries()) {

@@ -8,7 +8,7 @@ import type { Variable } from '../graph/leaf.js';
 
 /** The state of one parameter, or a state that the parameters of a rule share, by the parts of its name. */
 interface StateName {
-  /** What the names of all states of the same rule have in common. */
+  /** What the names of all states of the same rule have in common. It begins with the name of the optimizer and '/'. */
   readonly rule: string;
   /** The name of the parameter; undefined for a shared state. */
   readonly parameter: string | undefined;
@@ -31,6 +31,25 @@ function stateName(name: string): StateName | undefined {
   return common ? { rule: common[1] as string, parameter: undefined } : undefined;
 }
 
+/** Returns whether all parameters of a rule of `groups` were frozen when the checkpoint was written. */
+function wasFrozen(
+  rule: string,
+  stored: readonly StateName[],
+  asked: readonly StateName[],
+  inFile: ReadonlySet<string>,
+): boolean {
+  const optimizer = rule.slice(0, rule.lastIndexOf('/') + 1);
+  const others = stored.filter((state) => optimizer !== '' && state.rule.startsWith(optimizer));
+  const known = new Set(others.map(({ parameter }) => parameter));
+  const own = asked.flatMap((state) => (state.rule === rule ? (state.parameter ?? []) : []));
+  return (
+    others.length > 0 &&
+    own.length > 0 &&
+    others.every((state) => state.rule !== rule) &&
+    own.every((parameter) => inFile.has(parameter) && !known.has(parameter))
+  );
+}
+
 /**
  * Returns the leaves of updates by their names in a checkpoint, and the names in the checkpoint that are ignored.
  *
@@ -38,6 +57,8 @@ function stateName(name: string): StateName | undefined {
  *   that has only such parameters.
  * - A state that the checkpoint lacks keeps its value if the checkpoint has other states of its rule, but none for its
  *   parameter.
+ * - All states of a rule keep their values if the checkpoint has states of the other rules of its optimizer, but none of
+ *   this rule and none for its parameters: all parameters of the rule were frozen.
  * - The counter `FIRST.adam.step` is found under the name of another parameter.
  */
 export function adaptedTo(
@@ -58,6 +79,7 @@ export function adaptedTo(
     const leaf = leaves.get(name ?? '');
     return leaf !== undefined && !written.has(leaf);
   };
+  const untrained = new Set([...rules].filter((rule) => wasFrozen(rule, stored, asked, inFile)));
   const ignored = new Set<string>();
   const wanted = new Map(leaves);
   for (const { name, rule, parameter } of stored) {
@@ -70,6 +92,7 @@ export function adaptedTo(
   }
   for (const { name, rule, parameter } of asked) {
     if (inFile.has(name)) continue;
+    if (untrained.has(rule)) wanted.delete(name);
     const ofRule = stored.filter((state) => state.rule === rule);
     if (parameter !== undefined) {
       const known = ofRule.some((state) => state.parameter === parameter);

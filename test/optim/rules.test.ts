@@ -186,6 +186,31 @@ describe('names of states', () => {
   });
 });
 
+describe('a rule around groups', () => {
+  const cosine = schedules.cosine({ peak: 0.5, total: 8 });
+  it.each<[string, Rule]>([
+    ['clipping', chain(clipGlobalNorm(1), groups([adamW()]))],
+    ['an average', averageWeights(groups([adamW()]), { decay: 0.5 })],
+    ['a schedule', chain(groups([adamW()]), scaleByRate(cosine))],
+    ['accumulation', accumulate(2, groups([accumulate(2, adamW())]))],
+  ])('has states with names of their own: %s', (_name, rule) => {
+    const { w, loss } = fedProblem();
+    const updates = optimize(loss, w, rule);
+    expect(new Set(namesOf(updates)).size).toBe(updates.length);
+    const program = compile({ inputs: { g }, outputs: { loss }, updates });
+    for (let step = 0; step < 4; step++) program.run({ g: [1, 2] });
+    expect(w.value.toArray()).not.toEqual([1, -2]);
+  });
+});
+
+describe('groups', () => {
+  it.each([undefined, null, 0])('leave a parameter out for which the function returns %s', (no) => {
+    const { w, loss } = fedProblem();
+    const rule = groups([[() => no as never, adamW()], sgd({ rate: 1 })]);
+    expect(namesOf(optimize(loss, w, rule))).toEqual(['w']);
+  });
+});
+
 describe('chain', () => {
   it('of the transforms of AdamW is AdamW', () => {
     const decays = (p: Variable) => p.shape.length > 1;
@@ -520,7 +545,11 @@ describe('a checkpoint', () => {
       (net, loss) => optimize(loss, net, adamW()),
       ['optimizer/0.adam.m/net.hidden.weight'],
     ],
-    ['a group that is frozen', (net, loss) => optimize(loss, net, rule), []],
+    [
+      'a group that is frozen',
+      (net, loss) => optimize(loss, net, rule),
+      ['optimizer/0.step', 'optimizer/0.adam.m/net.hidden.weight'],
+    ],
     ['adam', (net, loss) => adam(loss, net), ['net.hidden.weight.adam.m']],
   ];
   it.each(calls)('is resumed after a layer was frozen: %s', async (_name, train) => {
@@ -530,13 +559,20 @@ describe('a checkpoint', () => {
     for (const step of steps) expect(step.value.item()).toBe(2);
   });
 
-  it.each(calls)('is resumed after a layer was unfrozen: %s', async (name, train, missing) => {
-    const resuming = resumed(frozen(train), train);
-    if (missing.length === 0) {
-      await expect(resuming, name).rejects.toThrow("there is no tensor 'optimizer/0.step'");
-    } else {
-      expect((await resuming).kept).toEqual(expect.arrayContaining(missing));
-    }
+  it.each(calls)('is resumed after a layer was unfrozen: %s', async (_name, train, missing) => {
+    expect((await resumed(frozen(train), train)).kept).toEqual(expect.arrayContaining(missing));
+  });
+
+  it('is refused if a parameter is in another group than before', async () => {
+    const [whole, parts] = [
+      groups([adamW()]),
+      groups([[(_, path) => path === 'out.bias', adamW()], adamW()]),
+    ];
+    const resuming = resumed(
+      (net, loss) => optimize(loss, net, whole),
+      (net, loss) => optimize(loss, net, parts),
+    );
+    await expect(resuming).rejects.toThrow("there is no tensor 'optimizer/1.step'");
   });
 
   it('of another optimizer is refused', async () => {
@@ -573,6 +609,18 @@ describe('rules refuse', () => {
       ValueError,
       'expected a rule, such as adam({ rate: 0.001 }), but received an object { rate }',
     ],
+    [
+      'a state in a list',
+      () => optimize(loss, [w, state('old', 1)], adam()),
+      GraphError,
+      "expected parameters, but received [state 'old']",
+    ],
+    [
+      'a state',
+      () => sgd(loss, odd(state('old', 1)), { rate: 1 }),
+      GraphError,
+      'optimizers do not train states',
+    ],
     ['an empty list', () => optimize(loss, [], adam()), ValueError, 'at least one parameter'],
     [
       'lists without parameters',
@@ -591,6 +639,12 @@ describe('rules refuse', () => {
       () => optimize(loss, odd(adam()), adam()),
       ValueError,
       'but received the rule chain(scaleByAdam, scaleByRate)',
+    ],
+    [
+      'a rate that is bool',
+      () => scaleByRate(state('rate', tensor(1, { dtype: 'bool' }))),
+      ValueError,
+      '(of any dtype but bool)',
     ],
     ['an empty chain', () => chain(), ValueError, 'at least one rule'],
     ['a chain of numbers', () => chain(odd(1)), ValueError, 'chain: expected a rule'],
