@@ -50,7 +50,7 @@ export function evaluate(
   feeds: Feeds = {},
   options?: EvaluateOptions,
 ): Tensor | Tensor[] | Record<string, Tensor> {
-  const { updates = [], run = 0 } = evaluateOptions.read(options);
+  const { updates, run = 0 } = evaluateOptions.read(options);
   if (isNode(wanted)) {
     return new Interpreter([wanted], updates).run(feeds, run)[0] as Tensor;
   }

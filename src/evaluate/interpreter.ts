@@ -42,9 +42,9 @@ export class Interpreter {
    * @throws ValueError if `outputs` is not a list of nodes or `updates` is not a list of pairs; GraphError, ShapeError
    *   or DTypeError if an update is invalid, or if two leaves have the same name
    */
-  constructor(outputs: readonly Node[], updates: Updates = []) {
+  constructor(outputs: readonly Node[], updates?: Updates) {
     this.#outputs = checkOutputs(outputs);
-    this.#updates = checkUpdates(updates, updates.length === 0 ? [] : this.#outputs);
+    this.#updates = updates === undefined ? [] : checkUpdates(updates, this.#outputs);
     this.#order = executionOrder([...this.#outputs, ...this.#updates.map(([, value]) => value)]);
     const { inputs, optional } = inputsOf(this.#order, this.#updates);
     this.#inputs = inputs;
