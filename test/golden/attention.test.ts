@@ -1,27 +1,23 @@
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import {
   backward,
-  compile,
-  evaluate,
   inference,
   MultiHeadAttention,
   type Node,
-  type Tensor,
   TransformerEncoderLayer,
   training,
   type Variable,
 } from '../../src/index.js';
 import {
   constantOf,
-  expectGolden,
+  expectBoth,
   type GoldenTensor,
+  type Named,
   parameterOf,
   readGolden,
-  tensorOf,
   titled,
+  withVariables,
 } from './golden.js';
-
-type Named = Readonly<Record<string, GoldenTensor>>;
 
 interface AttentionCase {
   readonly layer: keyof typeof layers;
@@ -47,11 +43,7 @@ const cases = titled(
 describe('the output and all gradients of a layer with attention equal those of PyTorch, interpreted and compiled', () => {
   it.each(cases)('%s', (_title, golden) => {
     const layer = new layers[golden.layer]('layer', { ...golden.options, dtype: 'float64' });
-    const entries = layer.entries();
-    expect([...entries.keys()].sort()).toEqual(Object.keys(golden.variables).sort());
-    for (const [path, variable] of entries) {
-      variable.set(tensorOf(golden.variables[path] as GoldenTensor));
-    }
+    const entries = withVariables(layer, golden.variables);
     const operands = golden.operands.map((operand, i) => parameterOf(`operand ${i}`, operand));
     const { mask, causal } = golden.call;
     const call = { causal, ...(mask && { mask: constantOf(mask) }) };
@@ -72,11 +64,6 @@ describe('the output and all gradients of a layer with attention equal those of 
         golden.operandGradients[i] as GoldenTensor,
       ]),
     ];
-    const nodes = Object.fromEntries(wanted.map(([what, node]) => [what, node]));
-    for (const found of [evaluate(nodes), compile({ outputs: nodes }).run({})]) {
-      for (const [what, , expected] of wanted) {
-        expectGolden(found[what] as Tensor, expected, what);
-      }
-    }
+    expectBoth(wanted);
   });
 });

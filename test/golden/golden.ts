@@ -5,7 +5,17 @@
 
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { constant, type Node, parameter, Tensor, type Variable } from '../../src/index.js';
+import {
+  compile,
+  constant,
+  evaluate,
+  type Module,
+  type Node,
+  parameter,
+  Tensor,
+  type Updates,
+  type Variable,
+} from '../../src/index.js';
 
 /** An element of a golden tensor. NaN and the infinities are strings, because JSON does not have them as numbers. */
 export type GoldenNumber = number | 'NaN' | 'Infinity' | '-Infinity';
@@ -87,4 +97,32 @@ function agrees(actual: number, expected: number): boolean {
   // If the expected value were infinite, the tolerance would be infinite, too.
   if (!Number.isFinite(expected)) return false;
   return Math.abs(actual - expected) <= tolerance * Math.max(1, Math.abs(expected));
+}
+
+/** Tensors by name. */
+export type Named = Readonly<Record<string, GoldenTensor>>;
+
+/** Sets the variables of a layer, which must have these relative paths. Returns them by path. */
+export function withVariables(layer: Module, variables: Named): Map<string, Variable> {
+  const entries = layer.entries();
+  expect([...entries.keys()].sort()).toEqual(Object.keys(variables).sort());
+  for (const [path, variable] of entries) variable.set(tensorOf(variables[path] as GoldenTensor));
+  return entries;
+}
+
+/** Compares nodes with golden tensors, interpreted and compiled. `updates` are written by the program. */
+export function expectBoth(
+  wanted: readonly (readonly [what: string, node: Node, expected: GoldenTensor])[],
+  updates: Updates = [],
+): void {
+  const nodes = Object.fromEntries(wanted.map(([what, node]) => [what, node]));
+  const results = {
+    interpreted: evaluate(nodes),
+    compiled: compile({ outputs: nodes, updates }).run({}),
+  };
+  for (const [how, found] of Object.entries(results)) {
+    for (const [what, , expected] of wanted) {
+      expectGolden(found[what] as Tensor, expected, `${what}, ${how}`);
+    }
+  }
 }

@@ -3,26 +3,25 @@ import * as forebay from '../../src/index.js';
 import {
   backward,
   compile,
-  evaluate,
   inference,
   type Module,
   type Node,
   sideUpdates,
-  type Tensor,
   training,
   type Variable,
 } from '../../src/index.js';
 import {
   constantOf,
+  expectBoth,
   expectGolden,
   type GoldenTensor,
+  type Named,
   parameterOf,
   readGolden,
   tensorOf,
   titled,
+  withVariables,
 } from './golden.js';
-
-type Named = Readonly<Record<string, GoldenTensor>>;
 
 interface LayerCase {
   readonly layer: string;
@@ -66,29 +65,15 @@ const runningCases = titled(
 describe('the output and all gradients of a layer equal those of PyTorch, interpreted and compiled', () => {
   it.each(cases)('%s', (_title, golden) => {
     const layer = layerOf(golden);
-    const entries = layer.entries();
-    expect([...entries.keys()].sort()).toEqual(Object.keys(golden.variables).sort());
-    for (const [path, variable] of entries) {
-      variable.set(tensorOf(golden.variables[path] as GoldenTensor));
-    }
+    const entries = withVariables(layer, golden.variables);
     const x = golden.x.dtype ? constantOf(golden.x) : parameterOf('x', golden.x);
     const output = (golden.training ? training : inference)(() => layer.apply(x));
     const gradients = backward(output, { gradient: constantOf(golden.cotangent) });
-    const wanted = { output: golden.output, ...golden.gradients };
-    const nodes: Record<string, Node> = { output };
-    for (const path of Object.keys(golden.gradients)) {
-      nodes[path] = gradients.of(path === 'x' ? x : (entries.get(path) as Variable));
-    }
-    const updates = sideUpdates(output);
-    const results: [string, Record<string, Tensor>][] = [
-      ['interpreted', evaluate(nodes)],
-      ['compiled', compile({ outputs: nodes, updates }).run({})],
-    ];
-    for (const [how, found] of results) {
-      for (const [path, expected] of Object.entries(wanted)) {
-        expectGolden(found[path] as Tensor, expected, `${path}, ${how}`);
-      }
-    }
+    const ofPath = (path: string) => (path === 'x' ? x : (entries.get(path) as Variable));
+    const wanted = Object.entries(golden.gradients).map(
+      ([path, expected]) => [path, gradients.of(ofPath(path)), expected] as const,
+    );
+    expectBoth([['output', output, golden.output], ...wanted], sideUpdates(output));
   });
 
   it('for all gradients that there are', () => {

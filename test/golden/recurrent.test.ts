@@ -1,29 +1,25 @@
-import { describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import {
   addN,
   backward,
-  compile,
-  evaluate,
   GRU,
   LSTM,
   mul,
   type Node,
   SimpleRNN,
   sum,
-  type Tensor,
   type Variable,
 } from '../../src/index.js';
 import {
   constantOf,
-  expectGolden,
+  expectBoth,
   type GoldenTensor,
+  type Named,
   parameterOf,
   readGolden,
-  tensorOf,
   titled,
+  withVariables,
 } from './golden.js';
-
-type Named = Readonly<Record<string, GoldenTensor>>;
 
 interface RecurrentCase {
   readonly layer: keyof typeof layers;
@@ -89,11 +85,7 @@ describe('the states and all gradients of a recurrent layer equal those of PyTor
       ...golden.options,
       dtype: 'float64',
     });
-    const entries = layer.entries();
-    expect([...entries.keys()].sort()).toEqual(Object.keys(golden.variables).sort());
-    for (const [path, variable] of entries) {
-      variable.set(tensorOf(golden.variables[path] as GoldenTensor));
-    }
+    const entries = withVariables(layer, golden.variables);
     const xs = parameterOf('xs', golden.xs);
     const initial: State[] = [];
     const form = inForm(golden, (index) => {
@@ -133,11 +125,6 @@ describe('the states and all gradients of a recurrent layer equal those of PyTor
       wanted.push([`gradient of ${path}`, gradients.of(entries.get(path) as Variable), value]);
     }
 
-    const nodes = Object.fromEntries(wanted.map(([what, node]) => [what, node]));
-    for (const found of [evaluate(nodes), compile({ outputs: nodes }).run({})]) {
-      for (const [what, , expected] of wanted) {
-        expectGolden(found[what] as Tensor, expected, what);
-      }
-    }
+    expectBoth(wanted);
   });
 });
