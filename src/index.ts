@@ -186,6 +186,7 @@ export { type Groups, groups } from './optim/groups.js';
 export { type LionOptions, lion } from './optim/lion.js';
 export { type ScaleByAdamOptions, scaleByAdam } from './optim/moments.js';
 export { averages, type OptimizeOptions, optimize, rates } from './optim/optimize.js';
+export type { Optimizer } from './optim/optimizer.js';
 export type { Rate } from './optim/rate.js';
 export { type AdagradOptions, adagrad, type RmsPropOptions, rmsProp } from './optim/rms-prop.js';
 export type { Rule } from './optim/rule.js';

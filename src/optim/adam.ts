@@ -2,21 +2,17 @@
 
 import { numberFrom } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
-import type { Gradients } from '../autodiff/gradients.js';
-import type { Updates } from '../evaluate/updates.js';
-import type { Node } from '../graph/node.js';
 import { choice, scaleByRate } from './chain.js';
 import { adamDeclaration, adamDirections } from './moments.js';
 import {
   chained,
   commonDeclaration,
   decayOf,
-  type OptimizerArguments,
+  type Optimizer,
+  optimizer,
   optionalRate,
-  ruleOrUpdates,
 } from './optimizer.js';
 import type { Rule } from './rule.js';
-import type { Trainables } from './trainables.js';
 
 const adamOptions = declareOptions('adam', {
   /** The learning rate; 0.001 by default. */
@@ -45,27 +41,13 @@ export interface AdamOptions extends OptionsOf<typeof adamOptions> {}
  * FIRST is the name of the first parameter. It is a float64 scalar, because 1 - beta2^t loses digits in float32. (In
  * `optimize`, states have other names.)
  *
- * @throws ValueError if an option is unknown or invalid
+ * @throws ValueError, GraphError, ShapeError or DTypeError where `Optimizer` says
  */
-export function adam(options?: AdamOptions): Rule;
-/**
- * Returns the updates of one step, as described for the other form.
- * Frozen parameters are left out. The side updates of the loss are included.
- *
- * @param loss a scalar loss, or gradients that `backward` returned
- * @param trainables a module, a parameter, or a list of them
- * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
- *   reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a scalar
- *   of an accepted dtype; ValueError if there is nothing to train, or if an option is unknown or invalid
- */
-export function adam(
-  loss: Node | Gradients,
-  trainables: Trainables,
-  options?: AdamOptions,
-): Updates;
-export function adam(...args: OptimizerArguments<AdamOptions>): Rule | Updates {
-  return ruleOrUpdates('adam', args, adamRule, 'by parameter');
-}
+export const adam: Optimizer<[options?: AdamOptions | undefined]> = optimizer(
+  'adam',
+  adamRule,
+  'by parameter',
+);
 
 function adamRule(options: AdamOptions | undefined): Rule {
   const {
@@ -103,27 +85,13 @@ export interface AdamWOptions extends OptionsOf<typeof adamWOptions> {}
  *
  *     w' = w - rate ((m' / (1 - beta1^t')) / (sqrt(v' / (1 - beta2^t')) + epsilon) + weightDecay w)
  *
- * @throws ValueError if an option is unknown or invalid
+ * @throws ValueError, GraphError, ShapeError or DTypeError where `Optimizer` says
  */
-export function adamW(options?: AdamWOptions): Rule;
-/**
- * Returns the updates of one step, as described for the other form.
- * Frozen parameters are left out. The side updates of the loss are included.
- *
- * @param loss a scalar loss, or gradients that `backward` returned
- * @param trainables a module, a parameter, or a list of them
- * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
- *   reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a scalar
- *   of an accepted dtype; ValueError if there is nothing to train, or if an option is unknown or invalid
- */
-export function adamW(
-  loss: Node | Gradients,
-  trainables: Trainables,
-  options?: AdamWOptions,
-): Updates;
-export function adamW(...args: OptimizerArguments<AdamWOptions>): Rule | Updates {
-  return ruleOrUpdates('adamW', args, adamWRule, 'by rule');
-}
+export const adamW: Optimizer<[options?: AdamWOptions | undefined]> = optimizer(
+  'adamW',
+  adamWRule,
+  'by rule',
+);
 
 function adamWRule(options: AdamWOptions | undefined): Rule {
   const {

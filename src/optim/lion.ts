@@ -2,21 +2,17 @@
 
 import { numberFrom } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
-import type { Gradients } from '../autodiff/gradients.js';
-import type { Updates } from '../evaluate/updates.js';
-import type { Node } from '../graph/node.js';
 import { choice, scaleByRate } from './chain.js';
 import { signs } from './moments.js';
 import {
   chained,
   commonDeclaration,
   decayOf,
-  type OptimizerArguments,
+  type Optimizer,
+  optimizer,
   optionalRate,
-  ruleOrUpdates,
 } from './optimizer.js';
 import type { Rule } from './rule.js';
-import type { Trainables } from './trainables.js';
 
 const lionOptions = declareOptions('lion', {
   /** The learning rate; 0.0001 by default. */
@@ -41,27 +37,13 @@ export interface LionOptions extends OptionsOf<typeof lionOptions> {}
  *
  *     w' = w - rate (sign(beta1 m + (1 - beta1) g) + weightDecay w)     m' = beta2 m + (1 - beta2) g
  *
- * @throws ValueError if an option is unknown or invalid
+ * @throws ValueError, GraphError, ShapeError or DTypeError where `Optimizer` says
  */
-export function lion(options?: LionOptions): Rule;
-/**
- * Returns the updates of one step, as described for the other form.
- * Frozen parameters are left out. The side updates of the loss are included.
- *
- * @param loss a scalar loss, or gradients that `backward` returned
- * @param trainables a module, a parameter, or a list of them
- * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
- *   reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a scalar
- *   of an accepted dtype; ValueError if there is nothing to train, or if an option is unknown or invalid
- */
-export function lion(
-  loss: Node | Gradients,
-  trainables: Trainables,
-  options?: LionOptions,
-): Updates;
-export function lion(...args: OptimizerArguments<LionOptions>): Rule | Updates {
-  return ruleOrUpdates('lion', args, lionRule, 'by rule');
-}
+export const lion: Optimizer<[options?: LionOptions | undefined]> = optimizer(
+  'lion',
+  lionRule,
+  'by rule',
+);
 
 function lionRule(options: LionOptions | undefined): Rule {
   const {

@@ -12,10 +12,24 @@ import { rateKind } from './rate.js';
 import type { Rule } from './rule.js';
 import type { Trainables } from './trainables.js';
 
-/** The arguments of an optimizer: its options, or a loss, what is trained, and the options. */
-export type OptimizerArguments<O> =
-  | readonly [options?: O | undefined]
-  | readonly [loss: Node | Gradients, trainables: Trainables, options?: O | undefined];
+/** An optimizer. `Given` are its options, as a list: an optional element if all options have defaults. */
+export interface Optimizer<Given extends readonly unknown[]> {
+  /**
+   * Returns a rule for `optimize`.
+   * @throws ValueError if an option is missing, unknown or invalid
+   */
+  (...options: Given): Rule;
+  /**
+   * Returns the updates of one step. Frozen parameters are left out. The side updates of the loss are included.
+   * @param loss a scalar loss, or gradients that `backward` returned
+   * @param trainables a module, a parameter, or a list of them
+   * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
+   *   reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a
+   *   scalar of an accepted dtype; ValueError if there is nothing to train, or if an option is missing, unknown or
+   *   invalid
+   */
+  (loss: Node | Gradients, trainables: Trainables, ...options: Given): Updates;
+}
 
 /** The names of learning rates in other libraries. */
 export const rateAliases = ['lr', 'learningRate', 'stepSize'] as const;
@@ -43,18 +57,24 @@ export function decayOf(rate: number, decays: Chooses | undefined): Rule | undef
   return rate === 0 ? undefined : decayWeights(rate, { decays });
 }
 
-/** Returns what an optimizer returns. @param ruleOf returns the rule of checked options */
-export function ruleOrUpdates<O>(
+/**
+ * Returns an optimizer.
+ * @param ruleOf checks the options, and returns the rule
+ * @param names how the states are named if the optimizer is called with a loss
+ */
+export function optimizer<Given extends readonly [options?: unknown]>(
   name: string,
-  args: OptimizerArguments<O>,
-  ruleOf: (options: O | undefined) => Rule,
+  ruleOf: (options: Given[0] | undefined) => Rule,
   names: 'by parameter' | 'by rule',
-): Rule | Updates {
-  const [first, trainables, options] = args;
-  if (args.length < 2 && !isNode(first) && !isGradients(first)) return ruleOf(first as O);
-  const rule = ruleOf(options);
-  const given = [first as Node | Gradients, trainables as Trainables] as const;
-  return updatesBy(name, ...given, rule, (trained) =>
-    names === 'by rule' ? namesByRule(name, 'optimizer') : namesByParameter(name, trained),
-  );
+): Optimizer<Given> {
+  const call = (...args: readonly unknown[]) => {
+    const [first, trainables, options] = args;
+    if (args.length < 2 && !isNode(first) && !isGradients(first)) return ruleOf(first as Given[0]);
+    const rule = ruleOf(options as Given[0]);
+    const given = [first as Node | Gradients, trainables as Trainables] as const;
+    return updatesBy(name, ...given, rule, (trained) =>
+      names === 'by rule' ? namesByRule(name, 'optimizer') : namesByParameter(name, trained),
+    );
+  };
+  return call as unknown as Optimizer<Given>;
 }

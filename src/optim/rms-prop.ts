@@ -2,20 +2,16 @@
 
 import { flag, numberFrom } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
-import type { Gradients } from '../autodiff/gradients.js';
-import type { Updates } from '../evaluate/updates.js';
-import type { Node } from '../graph/node.js';
 import { scaleByRate } from './chain.js';
 import { rootMeanSquares, rootSumSquares, velocity } from './moments.js';
 import {
   chained,
   commonDeclaration,
-  type OptimizerArguments,
+  type Optimizer,
+  optimizer,
   optionalRate,
-  ruleOrUpdates,
 } from './optimizer.js';
 import type { Rule } from './rule.js';
-import type { Trainables } from './trainables.js';
 
 const rmsPropOptions = declareOptions('rmsProp', {
   /** The learning rate; 0.01 by default. */
@@ -44,27 +40,13 @@ export interface RmsPropOptions extends OptionsOf<typeof rmsPropOptions> {}
  *
  * The velocity v does not contain the rate.
  *
- * @throws ValueError if an option is unknown or invalid
+ * @throws ValueError, GraphError, ShapeError or DTypeError where `Optimizer` says
  */
-export function rmsProp(options?: RmsPropOptions): Rule;
-/**
- * Returns the updates of one step, as described for the other form.
- * Frozen parameters are left out. The side updates of the loss are included.
- *
- * @param loss a scalar loss, or gradients that `backward` returned
- * @param trainables a module, a parameter, or a list of them
- * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
- *   reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a scalar
- *   of an accepted dtype; ValueError if there is nothing to train, or if an option is unknown or invalid
- */
-export function rmsProp(
-  loss: Node | Gradients,
-  trainables: Trainables,
-  options?: RmsPropOptions,
-): Updates;
-export function rmsProp(...args: OptimizerArguments<RmsPropOptions>): Rule | Updates {
-  return ruleOrUpdates('rmsProp', args, rmsPropRule, 'by rule');
-}
+export const rmsProp: Optimizer<[options?: RmsPropOptions | undefined]> = optimizer(
+  'rmsProp',
+  rmsPropRule,
+  'by rule',
+);
 
 function rmsPropRule(options: RmsPropOptions | undefined): Rule {
   const {
@@ -102,27 +84,13 @@ export interface AdagradOptions extends OptionsOf<typeof adagradOptions> {}
  *
  *     s' = s + g^2     w' = w - rate g / (sqrt(s') + epsilon)
  *
- * @throws ValueError if an option is unknown or invalid
+ * @throws ValueError, GraphError, ShapeError or DTypeError where `Optimizer` says
  */
-export function adagrad(options?: AdagradOptions): Rule;
-/**
- * Returns the updates of one step, as described for the other form.
- * Frozen parameters are left out. The side updates of the loss are included.
- *
- * @param loss a scalar loss, or gradients that `backward` returned
- * @param trainables a module, a parameter, or a list of them
- * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
- *   reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a scalar
- *   of an accepted dtype; ValueError if there is nothing to train, or if an option is unknown or invalid
- */
-export function adagrad(
-  loss: Node | Gradients,
-  trainables: Trainables,
-  options?: AdagradOptions,
-): Updates;
-export function adagrad(...args: OptimizerArguments<AdagradOptions>): Rule | Updates {
-  return ruleOrUpdates('adagrad', args, adagradRule, 'by rule');
-}
+export const adagrad: Optimizer<[options?: AdagradOptions | undefined]> = optimizer(
+  'adagrad',
+  adagradRule,
+  'by rule',
+);
 
 function adagradRule(options: AdagradOptions | undefined): Rule {
   const {

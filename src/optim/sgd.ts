@@ -2,23 +2,19 @@
 
 import { flag, numberFrom } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
-import type { Gradients } from '../autodiff/gradients.js';
 import { ValueError } from '../errors.js';
-import type { Updates } from '../evaluate/updates.js';
-import type { Node } from '../graph/node.js';
 import { choice, scaleByRate } from './chain.js';
 import { velocity } from './moments.js';
 import {
   chained,
   commonDeclaration,
   decayOf,
-  type OptimizerArguments,
+  type Optimizer,
+  optimizer,
   rateAliases,
-  ruleOrUpdates,
 } from './optimizer.js';
 import { rateKind } from './rate.js';
 import type { Rule } from './rule.js';
-import type { Trainables } from './trainables.js';
 
 const sgdOptions = declareOptions('sgd', {
   /** The learning rate. */
@@ -53,24 +49,9 @@ export interface SgdOptions extends OptionsOf<typeof sgdOptions> {}
  * from a state named `FIRST.sgd.step`, where FIRST is the name of the first parameter. (In `optimize`, states have other
  * names.)
  *
- * @throws ValueError if an option is missing, unknown or invalid, or if `nesterov` is true without momentum
+ * @throws ValueError, GraphError, ShapeError or DTypeError where `Optimizer` says; ValueError also if `nesterov` is true without momentum
  */
-export function sgd(options: SgdOptions): Rule;
-/**
- * Returns the updates of one step, as described for the other form.
- * Frozen parameters are left out. The side updates of the loss are included.
- *
- * @param loss a scalar loss, or gradients that `backward` returned
- * @param trainables a module, a parameter, or a list of them
- * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
- *   reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a scalar
- *   of an accepted dtype; ValueError if there is nothing to train, if an option is missing, unknown or invalid, or if
- *   `nesterov` is true without momentum
- */
-export function sgd(loss: Node | Gradients, trainables: Trainables, options: SgdOptions): Updates;
-export function sgd(...args: OptimizerArguments<SgdOptions>): Rule | Updates {
-  return ruleOrUpdates('sgd', args, ruleOf, 'by parameter');
-}
+export const sgd: Optimizer<[options: SgdOptions]> = optimizer('sgd', ruleOf, 'by parameter');
 
 function ruleOf(options: SgdOptions | undefined): Rule {
   const {
