@@ -10,7 +10,7 @@ import { crossBuild, work } from './cross.mjs';
 
 /** The test files of --short. The other files take long, because they test the same code with many random inputs. */
 const short = process.argv.includes('--short')
-  ? ['bodies', 'elementwise', 'map', 'reduce', 'program_run']
+  ? ['bodies', 'elementwise', 'cast', 'map', 'reduce', 'program_run']
   : [];
 
 /** Builds the C++ tests. @returns the path of the executable */

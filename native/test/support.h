@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
@@ -66,6 +67,26 @@ std::vector<T> someValues(Generator& generator, std::size_t n) {
     }
   }
   return values;
+}
+
+// Numbers for which a kernel may be wrong: zeros, limits, subnormal numbers, infinities, NaN.
+template <class T>
+std::vector<T> specials() {
+  using L = std::numeric_limits<T>;
+  if constexpr (std::is_integral_v<T>) {
+    return {0, 1, static_cast<T>(-1), 2, L::max(), L::min(), L::max() - 1};
+  } else {
+    return {T(0),          T(-0.0),        T(1),          T(-1),           T(0.5),           T(-2.5),
+            T(1e-3),       T(20),          T(-20),        T(100),          T(-100),          T(800),
+            T(-800),       L::max(),       L::min(),      L::denorm_min(), -L::denorm_min(), L::lowest(),
+            L::infinity(), -L::infinity(), L::quiet_NaN()};
+  }
+}
+
+// A word whose bits are all 1 (or, for a byte, the number 1) is true.
+template <class Word>
+Word wordOf(bool value) {
+  return value ? static_cast<Word>(sizeof(Word) == 1 ? 1 : -1) : Word(0);
 }
 
 // Returns true if two numbers have the same bits, or if both are NaN.
