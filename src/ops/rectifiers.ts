@@ -4,12 +4,10 @@ import { finiteNumber } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
-import { tanh } from './activation.js';
-import { div, exp, mul, sub } from './arithmetic.js';
+import { mul } from './arithmetic.js';
 import { greater, where } from './comparison.js';
-import { type Apply, declare } from './declare.js';
-import { floating, floatingDType } from './rules.js';
-import { refusesIntegers, unarySamples } from './samples.js';
+import { floating } from './rules.js';
+import { expm1 } from './special.js';
 
 const eluOptions = declareOptions('elu', {
   /** The negative of the limit at -Infinity. The default is 1. */
@@ -18,28 +16,6 @@ const eluOptions = declareOptions('elu', {
 
 /** Options of `elu`. */
 export interface EluOptions extends OptionsOf<typeof eluOptions> {}
-
-/** Returns e^x - 1 where x is not greater than 0, and 0 elsewhere. Near 0 it is as accurate as elsewhere. */
-const negativeExponential: Apply<object> = declare({
-  name: 'negativeExponential',
-  arity: 1,
-  dtype: floatingDType,
-  shape: ([x]) => (x as Node).shape,
-  lowering: {
-    kind: 'compose',
-    expand: ([x]) => {
-      // With t = tanh(x / 2), e^x - 1 is 2 t / (1 - t). The difference of the exponential and 1 would lose digits.
-      const t = tanh(mul(0.5, where(greater(x as Node, 0), 0, x as Node)));
-      return div(mul(2, t), sub(1, t));
-    },
-  },
-  gradient: ({ inputs: [x], gradient }) => {
-    const positive = greater(x as Node, 0);
-    return [where(positive, 0, mul(gradient, exp(where(positive, 0, x as Node))))];
-  },
-  samples: unarySamples((x) => elu(x), { low: -3, high: 3, gap: 0.1 }),
-  refused: [refusesIntegers('elu', (x) => elu(x))],
-});
 
 /**
  * Returns x where x is greater than 0, and `alpha` (e^x - 1) elsewhere. Its gradient at 0 is `alpha`.
@@ -54,8 +30,10 @@ export function elu(x: Operand, options?: EluOptions): Node {
 
 /** Returns scale x where x is greater than 0, and scale alpha (e^x - 1) elsewhere. */
 function scaledElu(x: Node, scale: number, alpha: number): Node {
-  const negative = mul(scale * alpha, negativeExponential([x], {}));
-  return where(greater(x, 0), scale === 1 ? x : mul(scale, x), negative);
+  const positive = greater(x, 0);
+  // Where x is positive, its exponential may overflow, and the gradient of that branch would be NaN.
+  const negative = mul(scale * alpha, expm1(where(positive, 0, x)));
+  return where(positive, scale === 1 ? x : mul(scale, x), negative);
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   compile,
   constant,
   evaluate,
+  type Feeds,
   mul,
   type Node,
   type Sample,
@@ -63,4 +64,16 @@ export function expectCompiled(nodes: readonly Node[]): void {
 /** Returns the shapes that a text such as '2x3 4x3' lists. */
 export function shapesOf(text: string): number[][] {
   return text.split(' ').map((shape) => shape.split('x').map(Number));
+}
+
+/** Computes nodes with both executors, whose results must be equal, and returns their values. */
+export function equalInBoth(
+  outputs: Readonly<Record<string, Node>>,
+  feeds: Feeds,
+): Record<string, Tensor> {
+  const program = compile({ outputs });
+  const compiled = program.run(feeds);
+  program.dispose();
+  expect(compiled).toEqual(evaluate(outputs, feeds));
+  return compiled;
 }

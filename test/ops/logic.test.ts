@@ -6,8 +6,6 @@ import {
   compile,
   DTypeError,
   equal,
-  evaluate,
-  type Feeds,
   greater,
   greaterEqual,
   input,
@@ -15,7 +13,6 @@ import {
   isNaN as isNaNNode,
   less,
   lessEqual,
-  type Node,
   not,
   notEqual,
   or,
@@ -27,15 +24,7 @@ import {
   xor,
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
-
-/** Computes nodes with both executors, which must agree, and returns their values. */
-function both(outputs: Readonly<Record<string, Node>>, feeds: Feeds): Record<string, Tensor> {
-  const program = compile({ outputs });
-  const compiled = program.run(feeds);
-  program.dispose();
-  expect(compiled).toEqual(evaluate(outputs, feeds));
-  return compiled;
-}
+import { equalInBoth } from './agreement.js';
 
 const comparisons = { greater, greaterEqual, less, lessEqual, equal, notEqual };
 const expected = {
@@ -66,7 +55,7 @@ describe('comparisons', () => {
     const nodes = Object.fromEntries(
       Object.entries(comparisons).map(([name, op]) => [name, op(x, y)]),
     );
-    const values = both(nodes, { x: tensor(a, { dtype }), y: tensor(b, { dtype }) });
+    const values = equalInBoth(nodes, { x: tensor(a, { dtype }), y: tensor(b, { dtype }) });
     for (const [name, test] of Object.entries(expected)) {
       const wanted = a.map((left, i) => Number(test(left, b[i] as number)));
       expect([...(values[name] as Tensor).data], name).toEqual(wanted);
@@ -109,7 +98,10 @@ describe('logical operations', () => {
     Uint8Array.from(bits, (bit, i) => test(bit, others[i] as number));
 
   it('compute bools in memory', () => {
-    const values = both({ and: and(p, q), or: or(p, q), xor: xor(p, q), not: not(p) }, feeds);
+    const values = equalInBoth(
+      { and: and(p, q), or: or(p, q), xor: xor(p, q), not: not(p) },
+      feeds,
+    );
     expect(values.and?.data).toEqual(of((a, b) => a & b));
     expect(values.or?.data).toEqual(of((a, b) => a | b));
     expect(values.xor?.data).toEqual(of((a, b) => a ^ b));
@@ -119,7 +111,7 @@ describe('logical operations', () => {
   it('count every byte that is not 0 as true, and give 0 and 1', () => {
     const changed = { p: tensor(Uint8Array.from(bits), { dtype: 'bool' }) };
     changed.p.data.set([255, 2], 2);
-    const values = both({ and: and(p, 1), not: not(p), xor: xor(p, p) }, changed);
+    const values = equalInBoth({ and: and(p, 1), not: not(p), xor: xor(p, p) }, changed);
     expect([...(values.and as Tensor).data.subarray(0, 4)]).toEqual([0, 1, 1, 1]);
     expect([...(values.not as Tensor).data.subarray(0, 4)]).toEqual([1, 0, 0, 0]);
     expect((values.xor as Tensor).data.every((byte) => byte === 0)).toBe(true);
@@ -130,7 +122,7 @@ describe('logical operations', () => {
     const inside = and(greater(x, -1), less(x, 1));
     const outside = or(lessEqual(x, -1), greaterEqual(x, 1));
     const numbers = Array.from({ length: 40 }, (_, i) => (i === 5 ? NaN : (i - 20) / 8));
-    const values = both(
+    const values = equalInBoth(
       {
         clipped: where(inside, x, 0),
         mixed: where(xor(inside, p), x, 0),
@@ -158,7 +150,7 @@ describe('logical operations', () => {
     const y = input('y', [40], { dtype: 'float64' });
     const i = input('i', [40], { dtype: 'int32' });
     const narrow = and(greater(x, 0), equal(i, 3));
-    const values = both(
+    const values = equalInBoth(
       { z: where(or(narrow, less(y, 0)), cast(x, 'float64'), y) },
       {
         x: tensor(Array.from({ length: 40 }, (_, k) => k - 20)),
@@ -197,7 +189,7 @@ describe('logical operations', () => {
   it('broadcast, also over no elements', () => {
     const rows = reshape(p, [40, 1]);
     const none = input('none', [0], { dtype: 'bool' });
-    const values = both(
+    const values = equalInBoth(
       { all: and(rows, q), empty: or(rows, none) },
       { ...feeds, none: tensor(new Uint8Array(0), { dtype: 'bool' }) },
     );
@@ -211,7 +203,7 @@ describe('isNaN and isFinite', () => {
   it.each(['float32', 'float64'] as const)('of %s', (dtype) => {
     const x = input('x', [7], { dtype });
     const numbers = [NaN, Infinity, -Infinity, 0, -0, 3.4e38, 1e-45];
-    const values = both(
+    const values = equalInBoth(
       { nan: isNaNNode(x), finite: isFiniteNode(x) },
       { x: tensor(numbers, { dtype }) },
     );

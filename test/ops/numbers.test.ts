@@ -8,13 +8,11 @@ import {
   atan2,
   backward,
   ceil,
-  compile,
   constant,
   DTypeError,
   erf,
   evaluate,
   expm1,
-  type Feeds,
   floor,
   input,
   log1p,
@@ -31,15 +29,7 @@ import {
   trunc,
 } from '../../src/index.js';
 import { errorOf, generator } from '../support.js';
-
-/** Computes nodes with both executors, which must agree, and returns their values. */
-function both(outputs: Readonly<Record<string, Node>>, feeds: Feeds): Record<string, Tensor> {
-  const program = compile({ outputs });
-  const compiled = program.run(feeds);
-  program.dispose();
-  expect(compiled).toEqual(evaluate(outputs, feeds));
-  return compiled;
-}
+import { equalInBoth } from './agreement.js';
 
 const rounding = { floor, ceil, round, trunc };
 
@@ -63,7 +53,7 @@ describe('rounding', () => {
     ];
     const x = input('x', [numbers.length], { dtype });
     const nodes = Object.fromEntries(Object.entries(rounding).map(([name, op]) => [name, op(x)]));
-    const values = both(nodes, { x: tensor(numbers, { dtype }) });
+    const values = equalInBoth(nodes, { x: tensor(numbers, { dtype }) });
     const given = tensor(numbers, { dtype }).toArray() as number[];
     const even = (n: number) => (Math.abs(n % 1) === 0.5 ? 2 * Math.round(n / 2) : Math.round(n));
     const exact = { floor: Math.floor, ceil: Math.ceil, round: even, trunc: Math.trunc };
@@ -117,7 +107,10 @@ describe('mod', () => {
         { dtype },
       );
       const [x, y] = [input('x', [size], { dtype }), input('y', [size], { dtype })];
-      const values = both({ r: mod(x, y), fused: add(mul(mod(x, y), 2), 1) }, { x: a, y: b });
+      const values = equalInBoth(
+        { r: mod(x, y), fused: add(mul(mod(x, y), 2), 1) },
+        { x: a, y: b },
+      );
       const wanted = Array.from(a.data, (n, i) => exact(n as number, b.data[i] as number));
       const rounded = tensor(wanted, { dtype }).toArray() as number[];
       expect((values.r as Tensor).toArray()).toEqual(rounded);
@@ -129,7 +122,7 @@ describe('mod', () => {
   it('of int32 has the sign of the divisor, and is 0 if the divisor is 0', () => {
     const [x, y] = [input('x', [7], { dtype: 'int32' }), input('y', [7], { dtype: 'int32' })];
     const least = -(2 ** 31);
-    const values = both(
+    const values = equalInBoth(
       { r: mod(x, y) },
       {
         x: tensor([7, -7, 7, -7, 5, least, least], { dtype: 'int32' }),
@@ -178,7 +171,7 @@ describe('special and trigonometric functions', () => {
     const x = input('x', [numbers.length], { dtype });
     const nodes = Object.fromEntries(Object.entries(functions).map(([name, op]) => [name, op(x)]));
     const given = tensor(numbers, { dtype }).toArray() as number[];
-    const values = both(nodes, { x: tensor(numbers, { dtype }) });
+    const values = equalInBoth(nodes, { x: tensor(numbers, { dtype }) });
     const precision = dtype === 'float64' ? 2 ** -51 : 2 ** -22;
     for (const [name, f] of Object.entries(exact)) {
       const found = (values[name] as Tensor).toArray() as number[];
@@ -199,7 +192,7 @@ describe('special and trigonometric functions', () => {
     const y = parameter('y', tensor(one, { dtype: 'float64' }));
     const x = parameter('x', tensor(other, { dtype: 'float64' }));
     const angle = atan2(y, x);
-    const values = both({ angle }, {});
+    const values = equalInBoth({ angle }, {});
     (values.angle as Tensor).toArray();
     one.forEach((n, i) => {
       expect(values.angle?.data[i]).toBeCloseTo(Math.atan2(n, other[i] as number), 15);
@@ -223,7 +216,7 @@ describe('special and trigonometric functions', () => {
     ['acos', acos, 2 ** -24 - 1, -1 / Math.sqrt(2 ** -24 * (2 - 2 ** -24))],
   ])('%s of float32 has a gradient without cancellation', (_name, op, at, wanted) => {
     const x = parameter('x', tensor([at]));
-    const found = both({ g: backward(sum(op(x))).of(x) }, {}).g?.data[0] as number;
+    const found = equalInBoth({ g: backward(sum(op(x))).of(x) }, {}).g?.data[0] as number;
     expect(Math.abs(found / wanted - 1)).toBeLessThan(2 ** -21);
   });
 
@@ -238,7 +231,7 @@ describe('special and trigonometric functions', () => {
   ])('atan2(%d, %d) of float32 has the gradients %d and %d', (one, other, ofY, ofX) => {
     const [y, x] = [parameter('y', tensor([one])), parameter('x', tensor([other]))];
     const gradients = backward(sum(atan2(y, x)));
-    const values = both({ y: gradients.of(y), x: gradients.of(x) }, {});
+    const values = equalInBoth({ y: gradients.of(y), x: gradients.of(x) }, {});
     for (const [key, wanted] of Object.entries({ y: ofY, x: ofX })) {
       const found = values[key]?.data[0] as number;
       if (Number.isNaN(wanted)) expect(found).toBeNaN();

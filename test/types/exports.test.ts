@@ -41,7 +41,7 @@ const composed = `log2 reciprocal gelu silu mish hardSigmoid hardSwish elu selu 
   sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d
   einsum convTranspose1d convTranspose2d attention dropout pad roll tile split squeeze expandDims tril triu upsample2d fromHWC`;
 /** Ops that only these functions and gradient rules apply. */
-const inner = `recurrence negativeExponential takeLabels negativeLogLikelihood maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
+const inner = `recurrence takeLabels negativeLogLikelihood maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
   convolution convolutionInputGradient convolutionWeightGradient normalization
   blockedAttention maskedSoftmax positions`;
 const words = (text: string) => text.trim().split(/\s+/);
