@@ -33,10 +33,11 @@ export type Assigned =
 
 /**
  * Gives parameters and states new values, by name, while programs run: a training and a server need not stop. The values
- * are written all at once, like those of a run that updates the variables: when no run is writing or reading them, and
- * before any run that begins later. Several calls write in their order. So a run that begins before the promise is
- * settled reads only old values or only new ones, and a run that begins after it reads the new ones. Tensors are copied
- * before `assign` returns its promise.
+ * are written all at once, like those of a run that updates the variables: when no run is writing or reading them.
+ * Several calls write in their order. So a run that begins before the promise is settled reads only old values or only
+ * new ones, and a run that begins after it reads the new ones. A value that `set` gives a variable before the promise is
+ * settled may be overwritten. If a variable has several names, the last value is written. Tensors are copied before
+ * `assign` returns its promise.
  *
  *     await assign(net, load('net.safetensors'));
  *
