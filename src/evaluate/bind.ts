@@ -18,6 +18,13 @@ import type { Updates } from './updates.js';
  */
 export type Feeds = Readonly<Record<string, TensorLike>>;
 
+/** Returns what to do about two states of rules, whose names contain a slash; '' for other leaves. */
+function adviceFor(...leaves: readonly Leaf[]): string {
+  return leaves.every(({ kind, name }) => kind === 'state' && name?.includes('/'))
+    ? '; two optimizers of one program need different names: optimize(loss, trainables, rule, { name })'
+    : '';
+}
+
 /** @throws GraphError if two leaves other than constants have the same name */
 function assertDistinct(leaves: readonly Leaf[], remedy = ''): void {
   const known = new Map<string, Leaf>();
@@ -25,7 +32,7 @@ function assertDistinct(leaves: readonly Leaf[], remedy = ''): void {
     if (leaf.name === undefined || leaf.kind === 'constant') continue;
     const other = known.get(leaf.name);
     if (other) {
-      const advice = isInput(leaf) && isInput(other) ? remedy : '';
+      const advice = isInput(leaf) && isInput(other) ? remedy : adviceFor(leaf, other);
       throw new GraphError(
         `two leaves of one run are named '${leaf.name}': ${other} and ${leaf}${advice}`,
       );

@@ -14,6 +14,7 @@ import {
   compile,
   decayWeights,
   evaluate,
+  GraphError,
   groups,
   input,
   mul,
@@ -103,6 +104,16 @@ describe('names of states', () => {
       'optimizer/0.accumulate.gradient/net.out.bias',
       'optimizer/0.average.weight/net.out.bias',
     ]);
+  });
+
+  it('must differ in one program, and the error says how', () => {
+    const [one, two] = [fedProblem('one'), fedProblem('two')];
+    const updates = [...adamW(one.loss, one.w), ...adamW(two.loss, two.w)];
+    const error = errorOf(() => compile({ outputs: {}, updates }));
+    expect(error).toBeInstanceOf(GraphError);
+    expect(error.message).toContain('need different names: optimize(loss, trainables, rule, {');
+    const named = optimize(two.loss, two.w, adamW(), { name: 'second' });
+    compile({ outputs: {}, updates: [...adamW(one.loss, one.w), ...named] }).run({ g: [1, 2] });
   });
 
   it('begin with the option name, and number the groups and the transforms of one kind', () => {
