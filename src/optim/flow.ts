@@ -55,7 +55,7 @@ export class Flow {
     const { dtype } = this.parameter;
     const divided = (term: Term) => Number(term.over !== undefined);
     // The product that contains a quotient is the last term, because the executor adds the last product of a sum without
-    // rounding it first, and because a product of subnormal numbers takes no longer as a part of a multiply-add.
+    // rounding it first.
     return [...this.terms]
       .sort((a, b) => divided(a) - divided(b))
       .map(({ factor, value, over }) => {

@@ -20,7 +20,8 @@ export interface Optimizer<Given extends readonly unknown[]> {
    */
   (...options: Given): Rule;
   /**
-   * Returns the updates of one step. Frozen parameters are left out. The side updates of the loss are included.
+   * Returns the updates of one step. Frozen parameters are left out. The side updates of the loss are included. Running
+   * values that would be subnormal numbers become 0, because processors are slow with subnormal numbers.
    * @param loss a scalar loss, or gradients that `backward` returned
    * @param trainables a module, a parameter, or a list of them
    * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient

@@ -2,12 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import { specialise } from '../../src/compile/specialise.js';
 import {
+  abs,
   adam,
   adamW,
   add,
   backward,
   compile,
   div,
+  greater,
   mul,
   type Node,
   optimize,
@@ -22,6 +24,7 @@ import {
   tensor,
   type Updates,
   type Variable,
+  where,
 } from '../../src/index.js';
 import { dtype, feeds, type Net, netProblem } from './problems.js';
 
@@ -49,8 +52,11 @@ describe('programs', () => {
             const [m, v] = ['m', 'v'].map((part) =>
               state(part, Tensor.zeros(p.value.shape, { dtype })),
             );
-            const nextM = add(mul(gradients.of(p), 1 - 0.9), mul(m as Node, 0.9));
-            const nextV = add(mul(square(gradients.of(p)), 1 - 0.999), mul(v as Node, 0.999));
+            const normal = (x: Node) => where(greater(2 ** -1022, abs(x)), 0, x);
+            const nextM = normal(add(mul(gradients.of(p), 1 - 0.9), mul(m as Node, 0.9)));
+            const nextV = normal(
+              add(mul(square(gradients.of(p)), 1 - 0.999), mul(v as Node, 0.999)),
+            );
             const scale = add(mul(sqrt(nextV), correction), 1e-8);
             const next = sub(p, mul(div(step, scale), nextM));
             return [

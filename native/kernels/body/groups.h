@@ -1027,20 +1027,26 @@ struct Loop17 : LoopLists {
 // vae-128, mlp-1, mlp-64 and 8 more
 template <class T>
 struct Loop18 : LoopLists {
-  static constexpr std::uint16_t loadCount = 11;
-  static constexpr std::uint32_t singles = 986;
+  static constexpr std::uint16_t loadCount = 13;
+  static constexpr std::uint32_t singles = 3962;
   static constexpr LoopStep steps[] = {
       {idOf("mul"), {0, 1}},
-      {idOf("fma"), {2, 3, 11}},
+      {idOf("fma"), {2, 3, 13}},
+      {idOf("abs"), {14}},
+      {idOf("greater"), {4, 15}},
+      {idOf("where"), {16, 5, 14}},
       {idOf("square"), {0}},
-      {idOf("mul"), {13, 4}},
-      {idOf("fma"), {5, 6, 14}},
-      {idOf("sqrt"), {15}},
-      {idOf("fma"), {16, 7, 9}},
-      {idOf("div"), {8, 17}},
-      {idOf("fnma"), {18, 12, 10}},
+      {idOf("mul"), {18, 6}},
+      {idOf("fma"), {7, 8, 19}},
+      {idOf("abs"), {20}},
+      {idOf("greater"), {4, 21}},
+      {idOf("where"), {22, 5, 20}},
+      {idOf("sqrt"), {23}},
+      {idOf("fma"), {24, 9, 11}},
+      {idOf("div"), {10, 25}},
+      {idOf("fnma"), {26, 17, 12}},
   };
-  static constexpr std::uint16_t results[] = {12, 15, 19};
+  static constexpr std::uint16_t results[] = {17, 23, 27};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -1049,33 +1055,41 @@ struct Loop18 : LoopLists {
       const T* const x2 = rowOf<T>(call, 2, r);
       const T v3 = *rowOf<T>(call, 3, r);
       const T v4 = *rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
+      const T v5 = *rowOf<T>(call, 5, r);
       const T v6 = *rowOf<T>(call, 6, r);
-      const T v7 = *rowOf<T>(call, 7, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
       const T v8 = *rowOf<T>(call, 8, r);
       const T v9 = *rowOf<T>(call, 9, r);
-      const T* const x10 = rowOf<T>(call, 10, r);
-      T* const y0 = rowOf<T>(call, 11, r);
-      T* const y1 = rowOf<T>(call, 12, r);
-      T* const y2 = rowOf<T>(call, 13, r);
+      const T v10 = *rowOf<T>(call, 10, r);
+      const T v11 = *rowOf<T>(call, 11, r);
+      const T* const x12 = rowOf<T>(call, 12, r);
+      T* const y0 = rowOf<T>(call, 13, r);
+      T* const y1 = rowOf<T>(call, 14, r);
+      T* const y2 = rowOf<T>(call, 15, r);
       FOREBAY_INDEPENDENT
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v0 = x0[i];
         const T v2 = x2[i];
-        const T v5 = x5[i];
-        const T v10 = x10[i];
-        const T v11 = Mul::of(v0, v1);
-        const T v12 = Fma::of(v2, v3, v11);
-        const T v13 = Square::of(v0);
-        const T v14 = Mul::of(v13, v4);
-        const T v15 = Fma::of(v5, v6, v14);
-        const T v16 = Sqrt::of(v15);
-        const T v17 = Fma::of(v16, v7, v9);
-        const T v18 = Div::of(v8, v17);
-        const T v19 = Fnma::of(v18, v12, v10);
-        y0[i] = v12;
-        y1[i] = v15;
-        y2[i] = v19;
+        const T v7 = x7[i];
+        const T v12 = x12[i];
+        const T v13 = Mul::of(v0, v1);
+        const T v14 = Fma::of(v2, v3, v13);
+        const T v15 = Abs::of(v14);
+        const bool v16 = Greater::of(v4, v15);
+        const T v17 = Where::of(v16, v5, v14);
+        const T v18 = Square::of(v0);
+        const T v19 = Mul::of(v18, v6);
+        const T v20 = Fma::of(v7, v8, v19);
+        const T v21 = Abs::of(v20);
+        const bool v22 = Greater::of(v4, v21);
+        const T v23 = Where::of(v22, v5, v20);
+        const T v24 = Sqrt::of(v23);
+        const T v25 = Fma::of(v24, v9, v11);
+        const T v26 = Div::of(v10, v25);
+        const T v27 = Fnma::of(v26, v17, v12);
+        y0[i] = v17;
+        y1[i] = v23;
+        y2[i] = v27;
       }
     }
   }
@@ -1168,21 +1182,27 @@ struct Loop21 : LoopLists {
 // mlp-1, dense relu mse adam
 template <class T>
 struct Loop22 : LoopLists {
-  static constexpr std::uint16_t loadCount = 12;
-  static constexpr std::uint32_t singles = 1973;
+  static constexpr std::uint16_t loadCount = 14;
+  static constexpr std::uint32_t singles = 7925;
   static constexpr LoopStep steps[] = {
       {idOf("mul"), {0, 1}},
-      {idOf("mul"), {12, 2}},
-      {idOf("fma"), {3, 4, 13}},
-      {idOf("square"), {12}},
-      {idOf("mul"), {15, 5}},
-      {idOf("fma"), {6, 7, 16}},
-      {idOf("sqrt"), {17}},
-      {idOf("fma"), {18, 8, 10}},
-      {idOf("div"), {9, 19}},
-      {idOf("fnma"), {20, 14, 11}},
+      {idOf("mul"), {14, 2}},
+      {idOf("fma"), {3, 4, 15}},
+      {idOf("abs"), {16}},
+      {idOf("greater"), {5, 17}},
+      {idOf("where"), {18, 6, 16}},
+      {idOf("square"), {14}},
+      {idOf("mul"), {20, 7}},
+      {idOf("fma"), {8, 9, 21}},
+      {idOf("abs"), {22}},
+      {idOf("greater"), {5, 23}},
+      {idOf("where"), {24, 6, 22}},
+      {idOf("sqrt"), {25}},
+      {idOf("fma"), {26, 10, 12}},
+      {idOf("div"), {11, 27}},
+      {idOf("fnma"), {28, 19, 13}},
   };
-  static constexpr std::uint16_t results[] = {14, 17, 21};
+  static constexpr std::uint16_t results[] = {19, 25, 29};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -1192,34 +1212,42 @@ struct Loop22 : LoopLists {
       const T* const x3 = rowOf<T>(call, 3, r);
       const T v4 = *rowOf<T>(call, 4, r);
       const T v5 = *rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
+      const T v6 = *rowOf<T>(call, 6, r);
       const T v7 = *rowOf<T>(call, 7, r);
-      const T v8 = *rowOf<T>(call, 8, r);
+      const T* const x8 = rowOf<T>(call, 8, r);
       const T v9 = *rowOf<T>(call, 9, r);
       const T v10 = *rowOf<T>(call, 10, r);
-      const T* const x11 = rowOf<T>(call, 11, r);
-      T* const y0 = rowOf<T>(call, 12, r);
-      T* const y1 = rowOf<T>(call, 13, r);
-      T* const y2 = rowOf<T>(call, 14, r);
+      const T v11 = *rowOf<T>(call, 11, r);
+      const T v12 = *rowOf<T>(call, 12, r);
+      const T* const x13 = rowOf<T>(call, 13, r);
+      T* const y0 = rowOf<T>(call, 14, r);
+      T* const y1 = rowOf<T>(call, 15, r);
+      T* const y2 = rowOf<T>(call, 16, r);
       FOREBAY_INDEPENDENT
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v1 = x1[i];
         const T v3 = x3[i];
-        const T v6 = x6[i];
-        const T v11 = x11[i];
-        const T v12 = Mul::of(v0, v1);
-        const T v13 = Mul::of(v12, v2);
-        const T v14 = Fma::of(v3, v4, v13);
-        const T v15 = Square::of(v12);
-        const T v16 = Mul::of(v15, v5);
-        const T v17 = Fma::of(v6, v7, v16);
-        const T v18 = Sqrt::of(v17);
-        const T v19 = Fma::of(v18, v8, v10);
-        const T v20 = Div::of(v9, v19);
-        const T v21 = Fnma::of(v20, v14, v11);
-        y0[i] = v14;
-        y1[i] = v17;
-        y2[i] = v21;
+        const T v8 = x8[i];
+        const T v13 = x13[i];
+        const T v14 = Mul::of(v0, v1);
+        const T v15 = Mul::of(v14, v2);
+        const T v16 = Fma::of(v3, v4, v15);
+        const T v17 = Abs::of(v16);
+        const bool v18 = Greater::of(v5, v17);
+        const T v19 = Where::of(v18, v6, v16);
+        const T v20 = Square::of(v14);
+        const T v21 = Mul::of(v20, v7);
+        const T v22 = Fma::of(v8, v9, v21);
+        const T v23 = Abs::of(v22);
+        const bool v24 = Greater::of(v5, v23);
+        const T v25 = Where::of(v24, v6, v22);
+        const T v26 = Sqrt::of(v25);
+        const T v27 = Fma::of(v26, v10, v12);
+        const T v28 = Div::of(v11, v27);
+        const T v29 = Fnma::of(v28, v19, v13);
+        y0[i] = v19;
+        y1[i] = v25;
+        y2[i] = v29;
       }
     }
   }
@@ -1943,14 +1971,17 @@ struct Loop43 : LoopLists {
 // dense relu mse momentum
 template <class T>
 struct Loop44 : LoopLists {
-  static constexpr std::uint16_t loadCount = 6;
-  static constexpr std::uint32_t singles = 41;
+  static constexpr std::uint16_t loadCount = 8;
+  static constexpr std::uint32_t singles = 185;
   static constexpr LoopStep steps[] = {
       {idOf("mul"), {2, 3}},
-      {idOf("fma"), {0, 1, 6}},
-      {idOf("fnma"), {5, 7, 4}},
+      {idOf("fma"), {0, 1, 8}},
+      {idOf("abs"), {9}},
+      {idOf("greater"), {4, 10}},
+      {idOf("where"), {11, 5, 9}},
+      {idOf("fnma"), {7, 12, 6}},
   };
-  static constexpr std::uint16_t results[] = {7, 8};
+  static constexpr std::uint16_t results[] = {12, 13};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -1958,20 +1989,25 @@ struct Loop44 : LoopLists {
       const T* const x1 = rowOf<T>(call, 1, r);
       const T* const x2 = rowOf<T>(call, 2, r);
       const T v3 = *rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
+      const T v4 = *rowOf<T>(call, 4, r);
       const T v5 = *rowOf<T>(call, 5, r);
-      T* const y0 = rowOf<T>(call, 6, r);
-      T* const y1 = rowOf<T>(call, 7, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
+      const T v7 = *rowOf<T>(call, 7, r);
+      T* const y0 = rowOf<T>(call, 8, r);
+      T* const y1 = rowOf<T>(call, 9, r);
       FOREBAY_INDEPENDENT
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v1 = x1[i];
         const T v2 = x2[i];
-        const T v4 = x4[i];
-        const T v6 = Mul::of(v2, v3);
-        const T v7 = Fma::of(v0, v1, v6);
-        const T v8 = Fnma::of(v5, v7, v4);
-        y0[i] = v7;
-        y1[i] = v8;
+        const T v6 = x6[i];
+        const T v8 = Mul::of(v2, v3);
+        const T v9 = Fma::of(v0, v1, v8);
+        const T v10 = Abs::of(v9);
+        const bool v11 = Greater::of(v4, v10);
+        const T v12 = Where::of(v11, v5, v9);
+        const T v13 = Fnma::of(v7, v12, v6);
+        y0[i] = v12;
+        y1[i] = v13;
       }
     }
   }
@@ -1980,32 +2016,40 @@ struct Loop44 : LoopLists {
 // dense relu mse momentum
 template <class T>
 struct Loop45 : LoopLists {
-  static constexpr std::uint16_t loadCount = 5;
-  static constexpr std::uint32_t singles = 18;
+  static constexpr std::uint16_t loadCount = 7;
+  static constexpr std::uint32_t singles = 90;
   static constexpr LoopStep steps[] = {
       {idOf("fma"), {0, 1, 2}},
-      {idOf("fnma"), {4, 5, 3}},
+      {idOf("abs"), {7}},
+      {idOf("greater"), {3, 8}},
+      {idOf("where"), {9, 4, 7}},
+      {idOf("fnma"), {6, 10, 5}},
   };
-  static constexpr std::uint16_t results[] = {5, 6};
+  static constexpr std::uint16_t results[] = {10, 11};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
       const T* const x0 = rowOf<T>(call, 0, r);
       const T v1 = *rowOf<T>(call, 1, r);
       const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
+      const T v3 = *rowOf<T>(call, 3, r);
       const T v4 = *rowOf<T>(call, 4, r);
-      T* const y0 = rowOf<T>(call, 5, r);
-      T* const y1 = rowOf<T>(call, 6, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T v6 = *rowOf<T>(call, 6, r);
+      T* const y0 = rowOf<T>(call, 7, r);
+      T* const y1 = rowOf<T>(call, 8, r);
       FOREBAY_INDEPENDENT
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v0 = x0[i];
         const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v5 = Fma::of(v0, v1, v2);
-        const T v6 = Fnma::of(v4, v5, v3);
-        y0[i] = v5;
-        y1[i] = v6;
+        const T v5 = x5[i];
+        const T v7 = Fma::of(v0, v1, v2);
+        const T v8 = Abs::of(v7);
+        const bool v9 = Greater::of(v3, v8);
+        const T v10 = Where::of(v9, v4, v7);
+        const T v11 = Fnma::of(v6, v10, v5);
+        y0[i] = v10;
+        y1[i] = v11;
       }
     }
   }
