@@ -49,12 +49,22 @@ export interface Target {
      * block.
      */
     readonly blocks: number;
+    /**
+     * A loop can sum the elements that have the same index on an axis, if the axis has at most `kept` indices and each sum
+     * has at least `terms` terms. The loop then has a segment for each index.
+     */
+    readonly sums: { readonly kept: number; readonly terms: number };
   };
   /**
    * The lengths of the rows that a fused loop reduces. The instruction `reduce` computes shorter rows side by side, which
    * takes less time. Longer rows do not fit in a cache together with the values that are kept for them.
    */
-  readonly rows: { readonly shortest: number; readonly longest: number };
+  readonly rows: {
+    readonly shortest: number;
+    readonly longest: number;
+    /** The shortest rows for which a loop works on whole rows only to sum them. */
+    readonly summed: number;
+  };
   /** When weights are put together for one product. Doing so takes as long as multiplying a few rows with them. */
   readonly weights: {
     /** The smallest number of rows for which it saves time. */
@@ -97,8 +107,9 @@ export const executor: Target = {
     maskShare: 8,
     drawReaders: 4,
     blocks: 16,
+    sums: { kept: 1024, terms: 512 },
   },
-  rows: { shortest: 32, longest: 16_384 },
+  rows: { shortest: 32, longest: 16_384, summed: 8 },
   weights: { rows: 4, cached: 16_384 },
   fewLanes: 4,
   memory: { alignment: 64, direct: 2 ** 18, folded: 4096 },

@@ -81,8 +81,10 @@ const normalize = declare<Normalization>({
     const { centred, inverse } = statistics(x, attributes);
     const toInput = (upper: Node, factor: Node) => {
       const slope = mul(mean(mul(upper, centred), axes, keepDims), square(inverse));
-      const level = centered ? sub(upper, mean(upper, axes, keepDims)) : upper;
-      return mul(sub(level, mul(centred, slope)), factor);
+      const along = mul(centred, slope);
+      // The two means are subtracted together, so that one loop reads both.
+      const removed = centered ? add(mean(upper, axes, keepDims), along) : along;
+      return mul(sub(upper, removed), factor);
     };
     if (isPerMean(x, weight, axes)) {
       return [

@@ -7,7 +7,7 @@
 import { constant } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { Sliced } from '../graph/sliced.js';
-import type { Location } from '../ir/location.js';
+import { type Location, windowAt } from '../ir/location.js';
 import { kernelId } from '../native/addon.js';
 import { dtypeCodes, type LaneType } from '../native/table.js';
 import type { DType } from '../tensor/dtype.js';
@@ -53,6 +53,8 @@ export interface LoopOperands {
 /** The shape and the locations of one loop of a group, or of the part of a loop that reads one block. */
 export interface Segment extends LoopOperands {
   readonly shape: readonly number[];
+  /** The axis that the sums keep: a close has an element for each of its indices. Undefined if closes have one element. */
+  readonly keeps?: number | undefined;
 }
 
 interface Loops {
@@ -88,7 +90,8 @@ export const groupInstruction: InstructionRecord<GroupInstruction> = {
 };
 
 function* encoded(instruction: GroupInstruction, code: CodeWriter): Sliced<number> {
-  const { loads, operations, stores, closes, segments } = instruction;
+  const { loads, operations, stores, closes } = instruction;
+  const segments = instruction.segments.flatMap(divided);
   const registers = allocateRegisters(
     loads.length,
     operations,
@@ -134,6 +137,23 @@ function* encoded(instruction: GroupInstruction, code: CodeWriter): Sliced<numbe
     if (code.pace.due(1 + from.length + to.length)) yield;
   }
   return opcode;
+}
+
+/** Divides a segment whose sums keep an axis into one segment for each index, because the executor sums whole segments. */
+function divided(segment: Segment): Segment[] {
+  const { shape, keeps, loads, stores, closes } = segment;
+  if (keeps === undefined) return [segment];
+  const part = shape.map((size, axis) => (axis === keeps ? 1 : size));
+  return Array.from({ length: shape[keeps] as number }, (_, index) => {
+    const start = shape.map((_, axis) => (axis === keeps ? index : 0));
+    const within = (location: Location) => windowAt(location, start, part);
+    return {
+      shape: part,
+      loads: loads.map(within),
+      stores: stores.map(within),
+      closes: closes.map((location) => windowAt(location, [index], [1])),
+    };
+  });
 }
 
 /**

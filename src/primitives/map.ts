@@ -61,6 +61,7 @@ export const mapValue: ValueRecord = {
     closes: false,
     rows: () => undefined,
     columns: false,
+    keeps: () => undefined,
     cheap: ({ args, details: { kernel, converts } }) =>
       kernelFacts(converts ? 'cast' : 'map', kernel as string).cheap.includes(
         (args.at(-1) as Ref).value.dtype,

@@ -90,10 +90,15 @@ export interface Fusing {
    */
   readonly rows: (value: Value) => number | undefined;
   /**
-   * True if the value is the sum of all rows of its operand. A loop over whole rows that computes or loads the operand
-   * can add the rows.
+   * True if the value is the sum of all rows of its operand. A loop that computes the operand can add the rows, and so
+   * can a loop over whole rows that loads it.
    */
   readonly columns: boolean;
+  /**
+   * Returns the axis of the loop that is kept, if the value is a sum of all elements that have the same index on one axis.
+   * A loop that computes the operand can compute the sums. Returns undefined for any other value.
+   */
+  readonly keeps: (value: Value) => number | undefined;
   /**
    * Whether computing the value again takes less time than storing it, so that each loop that reads it computes it.
    */

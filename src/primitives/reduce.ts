@@ -9,7 +9,7 @@ import type { Location } from '../ir/location.js';
 import type { Definition } from '../ir/rule.js';
 import { executor } from '../ir/target.js';
 import { type Ref, transposed, type Value, viewed } from '../ir/value.js';
-import { count, isContiguous } from '../ir/view.js';
+import { count, isContiguous, rowMajor } from '../ir/view.js';
 import { kernelFacts, kernelId } from '../native/addon.js';
 import { prepareReduce } from '../native/kernels.js';
 import { dtypeCodes } from '../native/table.js';
@@ -116,6 +116,31 @@ function reducesRows({ args, shape, dtype, details }: Value): boolean {
   return reduced.length === 1 && shortest <= Number(length) && Number(length) <= longest;
 }
 
+/**
+ * Returns the axis of the operand's value that is kept, if the value is a sum of all its elements that have the same index
+ * on one axis, and a fused loop computes such sums fast.
+ */
+function keptAxis({ args, shape, dtype, details }: Value): number | undefined {
+  const [operand] = args as readonly [Ref];
+  const { shape: space, size } = operand.value;
+  const [kept = 0] = shape;
+  const { sums } = executor.loop;
+  if (details.kernel !== 'sum' || dtype === 'int32' || shape.length !== 1 || operand.offset !== 0)
+    return undefined;
+  if (kept < 2 || kept > sums.kept || size < kept * sums.terms) return undefined;
+  const axis = space.findIndex(
+    (length, i) => length === kept && rowMajor(space)[i] === operand.strides[0],
+  );
+  if (axis < 0) return undefined;
+  const others = space.flatMap((_, i) => (i === axis ? [] : [i]));
+  const expected = viewed(operand.value, permuted(operand.value.whole, [axis, ...others]));
+  const squeezed = ({ shape: sizes, strides }: Ref) =>
+    sizes.flatMap((length, i) => (length === 1 ? [] : [[length, strides[i]]]));
+  return JSON.stringify(squeezed(expected)) === JSON.stringify(squeezed(operand))
+    ? axis
+    : undefined;
+}
+
 /** A reduction over the last axes of its operand. The first axes of the operand are the axes of the value. */
 export const reduceValue: ValueRecord = {
   rebuild: (build, { kind, details, dtype, shape, node }, args) => {
@@ -144,6 +169,7 @@ export const reduceValue: ValueRecord = {
     closes: true,
     rows: (value) => (sumsAll(value) ? undefined : value.shape.length),
     columns: false,
+    keeps: keptAxis,
     cheap: () => false,
     code: (value, [operand], emit) => {
       if (sumsAll(value)) return operand as number;
@@ -181,12 +207,13 @@ export const reduceValue: ValueRecord = {
 /** The sum of the rows of a matrix [R, C]. */
 export const columnSumValue: ValueRecord = {
   rebuild: (build, { node }, args) => build.columnSum(args[0] as Ref, node),
-  // No loop is made for a sum of rows. It only joins a loop over whole rows that has its operand anyway.
+  // No loop is made for a sum of rows. It only joins a loop that has its operand anyway.
   fusing: {
     space: () => undefined,
     closes: true,
     rows: () => undefined,
     columns: true,
+    keeps: () => undefined,
     cheap: () => false,
     code: (_value, operands) => operands[0] as number,
   },

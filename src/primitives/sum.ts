@@ -30,6 +30,7 @@ export const sumValue: ValueRecord = {
     closes: false,
     rows: () => undefined,
     columns: false,
+    keeps: () => undefined,
     cheap: ({ args }) => args.length === 2,
     code: ({ dtype }, [first, ...terms], emit) => {
       let total = first as number;

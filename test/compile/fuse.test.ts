@@ -103,7 +103,7 @@ describe('updates', () => {
       loop [4, 5]: load r0 r1 r2 r3; r4 = add r0 r1; r5 = sub r4 r2; r6 = mul r3 r5; store r6
       product [3, 5]
       columnSum [5]
-      loop [3, 5] [5]: load r0 r1 r2 r3 r4 r5 r6 r7 r8 r9 r10; r11 = mul r0 r1; r12 = fma r2 r3 r11; r13 = square r0; r14 = mul r13 r4; r15 = fma r5 r6 r14; r16 = sqrt r15; r17 = fma r16 r7 r9; r18 = div r8 r17; r19 = fnma r18 r12 r10; write r12; write r15; write r19
+      loop [3, 5] [5]: load r0 r1 r2 r3 r4 r5 r6 r7 r8 r9 r10 r11 r12; r13 = mul r0 r1; r14 = fma r2 r3 r13; r15 = abs r14; r16 = greater r4 r15; r17 = where r16 r5 r14; r18 = square r0; r19 = mul r18 r6; r20 = fma r7 r8 r19; r21 = abs r20; r22 = greater r4 r21; r23 = where r22 r5 r20; r24 = sqrt r23; r25 = fma r24 r9 r11; r26 = div r10 r25; r27 = fnma r26 r17 r12; write r17; write r23; write r27
       "
     `);
   });

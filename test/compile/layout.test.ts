@@ -74,7 +74,7 @@ function transposed({ instructions: { list } }: Placed): string[] {
           found.push(`${instruction.routine} reads [${strides}]`);
         }
       }
-    } else if (instruction.kind === 'group') {
+    } else if (instruction.kind === 'group' || instruction.kind === 'rows') {
       for (const { loads, stores } of instruction.segments) {
         for (const at of [...loads, ...stores]) {
           const strides = at.strides.filter((stride, axis) => stride > 0 && at.shape[axis] !== 1);
@@ -145,22 +145,27 @@ test('a layer of a chain adds the same instructions to a training step, and no c
     convPackGradient: 1,
     convInputGradient: 1,
     convWeightGradient: 1,
-    // bias and relu; the gradient of the relu
-    group: 2,
-    // the gradient of the bias
-    reduce: 1,
+    // bias and relu
+    group: 1,
+    // the gradient of the relu and, in the same loop, that of the bias
+    'row group': 1,
   });
 });
 
 test('the gradient of a bias is the sum of the rows of [batch x height x width, channels]', () => {
   const program = training(chain(2, 16));
-  const reductions = program.instructions.list.filter(({ kind }) => kind === 'reduce');
-  for (const reduction of reductions) {
-    if (reduction.kind !== 'reduce') continue;
-    expect(reduction.from.shape).toEqual([16, 4 * 120]);
-    expect(reduction.from.strides).toEqual([1, 16]);
+  const sums = program.instructions.list.flatMap((instruction) =>
+    instruction.kind === 'rows' && instruction.closes.some(({ columns }) => columns)
+      ? instruction.segments
+      : [],
+  );
+  for (const { rows, columns, closes } of sums) {
+    expect(rows.reduce((product, length) => product * length)).toBe(4 * 120);
+    expect(columns).toBe(16);
+    expect(closes.map(({ shape }) => shape)).toEqual([[16]]);
   }
-  expect(reductions.length).toBe(2);
+  expect(sums.length).toBe(2);
+  expect(counted(program).reduce).toBeUndefined();
 });
 
 test('a residual connection is added in the order of the convolutions', () => {

@@ -141,7 +141,7 @@ describe('a reduction of rows', () => {
   it('of short or of very long rows is not fused', () => {
     for (const columns of [31, 16_385]) {
       const x = input('x', [6, columns]);
-      const { schedule: items } = fused([sum(exp(x), -1)]);
+      const { schedule: items } = fused([max(exp(x), -1)]);
       expect(items.map(({ kind }) => kind)).toEqual(['group', 'single']);
     }
   });
@@ -149,7 +149,8 @@ describe('a reduction of rows', () => {
   it('along another axis than the last one is not fused', () => {
     const x = input('x', [40, 50]);
     const { schedule: items } = fused([softmax(x, 0)]);
-    expect(items.filter(({ kind }) => kind === 'single')).toHaveLength(2);
+    // The maximum. The sum is added in the loop that computes the powers.
+    expect(items.filter(({ kind }) => kind === 'single')).toHaveLength(1);
     agree({ y: softmax(x, 0) }, { x: integers([40, 50], 3) });
   });
 
@@ -320,16 +321,65 @@ describe('a sum of the rows of a matrix', () => {
     agreeExactly(outputs, { z: integers([5, 10, 40], 22) });
   });
 
-  it('needs no loop without reductions of rows', () => {
-    const { schedule: items, fired } = fused([sum(mul(x, row), 0)]);
+  it('makes the loop that computes the matrix one over whole rows', () => {
+    const outputs = { s: sum(mul(x, row), 0) };
+    const { schedule: items, fired } = fused(Object.values(outputs));
+    expect(items.map(({ kind }) => kind)).toEqual(['group']);
+    expect(fired.get('fuse: sum of rows in a loop')).toBe(1);
+    agreeExactly(outputs, feeds);
+  });
+
+  it('is not added in a loop with short rows', () => {
+    const z = input('z', [9, 7]);
+    const { schedule: items } = fused([sum(square(z), 0)]);
     expect(items.map(({ kind }) => kind)).toEqual(['group', 'single']);
-    expect(fired.get('fuse: sum of rows in a loop')).toBeUndefined();
+    agreeExactly({ s: sum(square(z), 0) }, { z: integers([9, 7], 30) });
   });
 
   it('gives the same bits for any number of threads', () => {
     const wide = parameter('wide', integers([3000, 300], 23));
     const y = exp(sub(wide, max(wide, -1, keep)));
     const of = (threads: number) => compile({ outputs: { s: sum(y, 0), y }, threads }).run({});
+    const [one, two] = [of(1), of(2)];
+    expect(two.s.data).toEqual(one.s.data);
+    expect(two.y.data).toEqual(one.y.data);
+  });
+});
+
+describe('a sum over all axes but one', () => {
+  const x = input('x', [3, 4, 20, 16]);
+  const others = [0, 2, 3];
+  const values = integers([3, 4, 20, 16], 31, 2);
+
+  it('is added in the loop that computes its operand, with a segment for each index', () => {
+    const centred = sub(x, mean(x, others, keep));
+    const outputs = { s: sum(square(sub(x, 1)), others), t: sum(mul(x, 3), others) };
+    const { schedule: items, fired } = fused(Object.values(outputs));
+    expect(items.map(({ kind }) => kind)).toEqual(['group']);
+    expect(fired.get('fuse: sum over all axes but one in a loop')).toBe(2);
+    agreeExactly(outputs, { x: values });
+    agree({ variance: mean(square(centred), others) }, { x: values });
+  });
+
+  it('is not added in a loop with a sum over other axes', () => {
+    const y = mul(x, x);
+    const outputs = { s: sum(y, [0, 2, 3]), t: sum(y, [1, 2, 3]), all: sum(y) };
+    const { fired } = fused(Object.values(outputs));
+    expect(fired.get('fuse: sum over all axes but one in a loop')).toBe(1);
+    agreeExactly(outputs, { x: values });
+  });
+
+  it('is not added in a loop if it has few terms', () => {
+    const z = input('z', [3, 4, 8, 16]);
+    const { fired } = fused([sum(square(z), others)]);
+    expect(fired.get('fuse: sum over all axes but one in a loop')).toBeUndefined();
+  });
+
+  it('gives the same bits for any number of threads', () => {
+    const wide = parameter('wide', integers([60, 8, 40, 40], 32));
+    const y = exp(mul(wide, 0.1));
+    const of = (threads: number) =>
+      compile({ outputs: { s: sum(y, [0, 2, 3]), y }, threads }).run({});
     const [one, two] = [of(1), of(2)];
     expect(two.s.data).toEqual(one.s.data);
     expect(two.y.data).toEqual(one.y.data);

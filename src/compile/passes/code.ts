@@ -47,6 +47,7 @@ export function codeLoop(
   /** Whether `reader`, a value of this loop, reads this ref of another value of the loop from a register. */
   const fromRegister = (arg: Ref, reader: Value): boolean => {
     if (sumsRows(reader)) return readsColumns(arg, loop);
+    if (typeof loop.keeps === 'number' && closesLoop(reader)) return own.has(arg.value);
     const shape = spaceOf(reader) as readonly number[];
     return aligned(arg, shape) || readsRow(arg, shape, loop);
   };
@@ -86,7 +87,7 @@ export function codeLoop(
   const stores: { value: Value; register: number }[] = [];
   const closes: { value: Value; register: number }[] = [];
   for (const value of members) {
-    if (closesLoop(value) && rowsOf(value) === undefined) {
+    if (closesLoop(value) && (loop.rows === undefined || rowsOf(value) === undefined)) {
       closes.push({ value, register: register(value.args[0] as Ref, value) });
       continue;
     }
@@ -100,6 +101,7 @@ export function codeLoop(
     grade,
     shape: loop.space,
     rows: loop.rows,
+    keeps: typeof loop.keeps === 'number' ? loop.keeps : undefined,
     loads,
     operations: operations.map((operation) => ({
       ...operation,

@@ -173,7 +173,8 @@ class Fusion {
 
   /** Assigns a grade to a value. If a fused loop can compute the value, assigns the value to a loop, too. */
   #assign(value: Value): void {
-    if (this.#repeated.has(value) || this.#joins.joinsColumns(value)) return;
+    if (this.#repeated.has(value)) return;
+    if (this.#joins.joinsColumns(value) || this.#joins.joinsKeeping(value)) return;
     const space = spaceOf(value);
     const final = this.#final.has(value);
     const operands = this.#operands(value, space);
@@ -201,7 +202,9 @@ class Fusion {
     grade: number,
   ): number {
     const final = grade === lastGrade;
-    const own: Members = { space, rows: rowsOf(value), grade, values: [value], loads: new Map() };
+    const rows = rowsOf(value);
+    const keeps = closes(value) && rows === undefined ? 'none' : undefined;
+    const own: Members = { space, rows, keeps, grade, values: [value], loads: new Map() };
     const loops: Members[] = [];
     for (let i = 0; i < operands.length; i++) {
       const operand = operands[i] as Operand;

@@ -19,13 +19,15 @@ export interface FusedLoop {
   readonly shape: readonly number[];
   /** The number of the first axes, which are the axes of the rows. Undefined if the loop does not work on whole rows. */
   readonly rows: number | undefined;
+  /** The axis that the sums in `closes` keep. Undefined if there is no such sum. */
+  readonly keeps: number | undefined;
   readonly loads: readonly Ref[];
   readonly operations: readonly Operation[];
   /** The values that are read outside the loop, and are therefore stored in memory. */
   readonly stores: readonly { readonly value: Value; readonly register: number }[];
   /**
-   * The values that are sums over all elements of a value of the loop, or over all of its rows (then the sum has a
-   * result for each column). The elements to sum are in `register`.
+   * The values that are sums over all elements of a value of the loop, over all of its rows (then the sum has a result
+   * for each column), or over all axes but one. The elements to sum are in `register`.
    */
   readonly closes: readonly { readonly value: Value; readonly register: number }[];
 }
@@ -105,4 +107,9 @@ export function rowsOf(value: Value): number | undefined {
 /** Whether the value is the sum of the rows of its operand, and a fused loop over whole rows can compute it. */
 export function sumsRows(value: Value): boolean {
   return valueRecord(value).fusing?.columns === true && value.dtype !== 'int32';
+}
+
+/** Returns the axis of its loop that is kept, if the value is a sum over all other axes that a fused loop can compute. */
+export function keptBy(value: Value): number | undefined {
+  return valueRecord(value).fusing?.keeps(value);
 }

@@ -323,6 +323,7 @@ class Writer implements InstructionWriter {
         window ? windowAt(location, window.start, window.block.shape) : location;
       return {
         shape: window ? window.block.shape : loop.shape,
+        keeps: loop.keeps,
         loads: located.map((location) =>
           location ? within(location) : this.#block((window as { block: Ref }).block, loop),
         ),

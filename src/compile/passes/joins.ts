@@ -7,13 +7,15 @@ import type { Builder } from '../../ir/builder.js';
 import type { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
 import { byId, endOf, type Ref, type Value } from '../../ir/value.js';
-import { lastGrade, sumsRows } from './fused-loop.js';
+import { equalLists } from '../../ir/view.js';
+import { isElementwise, keptBy, lastGrade, sumsRows } from './fused-loop.js';
 import { compatible, loadsOnePerRow, readsColumns, type Space } from './row-loops.js';
 
 /** The values of one fused loop, and the refs that it loads, by their keys. */
 export interface Members extends Space {
   space: readonly number[];
   rows: number | undefined;
+  keeps: number | 'none' | undefined;
   readonly grade: number;
   readonly values: Value[];
   readonly loads: Map<number, Ref>;
@@ -81,7 +83,8 @@ export class Joins {
   /** Merges these fused loops into the first of them. */
   join(loops: readonly Members[]): void {
     const [into, ...others] = loops as readonly [Members, ...Members[]];
-    for (const { space, rows, values, loads } of others) {
+    for (const { space, rows, keeps, values, loads } of others) {
+      into.keeps ??= keeps;
       if (rows !== undefined) {
         into.space = space;
         into.rows = rows;
@@ -92,23 +95,55 @@ export class Joins {
     }
   }
 
-  /** Adds a sum of rows to the loop over whole rows that computes its operand. Returns false if there is no such loop. */
+  /**
+   * Adds a sum of rows to the loop that computes its operand. If the loop does not work on whole rows yet, it does then:
+   * its rows lie along the last axis. Returns false if there is no such loop.
+   */
   joinsColumns(value: Value): boolean {
     if (!sumsRows(value)) return false;
     const [arg] = value.args as readonly [Ref];
     const loop = this.#loops[arg.value.id];
+    if (!loop || loop.values.length >= this.build.target.loop.operations) return false;
+    const whole = { space: loop.space, rows: loop.rows ?? loop.space.length - 1 };
+    if (!readsColumns(arg, whole) || !compatible([loop, whole])) return false;
+    if (loop.rows === undefined) {
+      const columns = loop.space.at(-1) as number;
+      const { summed, longest } = this.build.target.rows;
+      const fit = loop.space.length > 1 && columns >= summed && columns <= longest;
+      if (!fit || loop.grade === lastGrade) return false;
+      loop.rows = whole.rows;
+    }
+    this.#addSum(value, loop);
+    return true;
+  }
+
+  /**
+   * Adds a sum that keeps one axis to the loop that computes its operand. Returns false if there is no such loop, or if
+   * the loop has sums that keep other axes.
+   */
+  joinsKeeping(value: Value): boolean {
+    const keeps = keptBy(value);
+    if (keeps === undefined) return false;
+    const source = (value.args[0] as Ref).value;
+    const loop = this.#loops[source.id];
     if (
       !loop ||
-      !readsColumns(arg, loop) ||
+      loop.grade === lastGrade ||
+      !isElementwise(source) ||
+      !equalLists(loop.space, source.shape) ||
+      !compatible([loop, { space: loop.space, keeps }]) ||
       loop.values.length >= this.build.target.loop.operations
     )
       return false;
+    loop.keeps = keeps;
     this.#addSum(value, loop);
     return true;
   }
 
   #addSum(value: Value, loop: Members): void {
-    this.build.fire('fuse: sum of rows in a loop');
+    this.build.fire(
+      sumsRows(value) ? 'fuse: sum of rows in a loop' : 'fuse: sum over all axes but one in a loop',
+    );
     loop.values.push(value);
     this.#loops[value.id] = loop;
     this.grades[value.id] = loop.grade;

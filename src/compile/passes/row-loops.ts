@@ -17,6 +17,8 @@ export interface Space {
   readonly space: readonly number[];
   /** The number of the first axes, which are the axes of the rows. Undefined if the loop does not work on whole rows. */
   readonly rows?: number | undefined;
+  /** The axis that the sums of the loop keep; 'none' if a sum is over all elements. Undefined if there is no such sum. */
+  readonly keeps?: number | 'none' | undefined;
 }
 
 /** Whether two shapes differ only in axes of length 1. */
@@ -71,7 +73,11 @@ export function readsColumns(ref: Ref, { space, rows }: Space): boolean {
 /** Whether fused loops over these elements can be merged. */
 export function compatible(loops: readonly Space[]): boolean {
   const whole = loops.find(({ rows }) => rows !== undefined);
+  const kept = new Set(loops.map(({ keeps }) => keeps));
+  kept.delete(undefined);
+  if (kept.size > 1) return false;
   if (!whole) return true;
+  if (kept.size === 1 && !kept.has('none')) return false;
   return loops.every(({ space, rows }) =>
     rows === undefined
       ? equalLists(space, whole.space) || onePerRow(space, whole)

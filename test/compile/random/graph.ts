@@ -36,6 +36,7 @@ import {
   stridedWindows,
   sumOfJoins,
   sumOfProducts,
+  sumsButOne,
   tied,
   wide,
   windows,
@@ -131,6 +132,7 @@ const structures: readonly (readonly [number, Structure])[] = [
   [8, joinedTwice],
   [22, redundant],
   [13, convolutions],
+  [8, sumsButOne],
 ];
 
 /**

@@ -291,3 +291,15 @@ export const windows: Structure = (draft) => {
   const apart = draws.chance(0.3) ? cut.filter((_, i) => i % width === 0) : cut;
   return [draft.keep(addN(apart.map((part, i) => mul(part, i + 1))))];
 };
+
+/** Adds sums over all axes but one of images, as batch normalisation has them. Each sum has many terms. */
+export const sumsButOne: Structure = (draft) => {
+  const { draws } = draft;
+  const shape = [draws.between(2, 3), draws.between(2, 3), draws.between(16, 18), 16];
+  const kept = draws.chance(0.5) ? 1 : 0;
+  const others = [0, 1, 2, 3].filter((axis) => axis !== kept);
+  const { squash } = activations(draft);
+  const x = squash(add(draft.leaf([shape[2] as number, 1]), draft.leaf(shape)));
+  const sums = sum(x, others, { keepDims: true });
+  return [draft.keep(sum(square(x), others)), draft.keep(sub(x, sums))];
+};
