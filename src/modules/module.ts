@@ -119,6 +119,24 @@ export abstract class Module {
     noteModule(this);
   }
 
+  /**
+   * Frees the scope of a module that cannot be constructed: another module can have it, with other options, for example.
+   * The constructors of all layers call this if they throw. It matters for scopes that are kept:
+   *
+   *     constructor(scope: string | Scope, options: Options) {
+   *       super(scope);
+   *       try {
+   *         …
+   *       } catch (cause) {
+   *         this.abandon();
+   *         throw cause;
+   *       }
+   *     }
+   */
+  protected abandon(): void {
+    this.#scope.abandon(this);
+  }
+
   /** The full name of the module, such as `net.blocks.0`. The names of its variables begin with this name. */
   get name(): string {
     return this.#scope.path;
@@ -203,6 +221,7 @@ export abstract class Module {
         `${this} within: expected a function that builds a graph, but received ${describeValue(build)}`,
       );
     }
+    this.#scope.confirm(this);
     this.#assertHeld();
     applying.push(this);
     try {

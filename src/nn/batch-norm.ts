@@ -124,19 +124,24 @@ export class BatchNorm extends Module {
    */
   constructor(scope: string | Scope, options: BatchNormOptions) {
     super(scope);
-    const {
-      momentum = 0.1,
-      epsilon = 1e-5,
-      ...read
-    } = batchNormOptions.read(options, `BatchNorm '${this.name}'`);
-    const { weight, bias } = scaleAndShift(this.ownScope, read);
-    const like = { dtype: weight.dtype };
-    this.weight = weight;
-    this.bias = bias;
-    this.mean = this.state('mean', Tensor.zeros([read.features], like));
-    this.variance = this.state('variance', Tensor.ones([read.features], like));
-    this.#momentum = momentum;
-    this.#epsilon = epsilon;
+    try {
+      const {
+        momentum = 0.1,
+        epsilon = 1e-5,
+        ...read
+      } = batchNormOptions.read(options, `BatchNorm '${this.name}'`);
+      const { weight, bias } = scaleAndShift(this.ownScope, read);
+      const like = { dtype: weight.dtype };
+      this.weight = weight;
+      this.bias = bias;
+      this.mean = this.state('mean', Tensor.zeros([read.features], like));
+      this.variance = this.state('variance', Tensor.ones([read.features], like));
+      this.#momentum = momentum;
+      this.#epsilon = epsilon;
+    } catch (cause) {
+      this.abandon();
+      throw cause;
+    }
   }
 
   /**
