@@ -12,6 +12,7 @@
 import { brand, describeValue } from '../arguments/describe.js';
 import { assertList } from '../arguments/read.js';
 import { GraphError, StateError } from '../errors.js';
+import { onBehalfOf } from '../graph/calls.js';
 import { Constant, constant, Input, Leaf } from '../graph/leaf.js';
 import { asDerived, assertValue, isNode, type Node, nextNodeId } from '../graph/node.js';
 import { none, type Sent } from '../graph/op.js';
@@ -201,7 +202,7 @@ export class BackwardPass {
   step(): Node | undefined {
     const node = this.#ready[this.#next];
     if (node === undefined) return undefined;
-    asDerived(() => this.#distribute(node));
+    asDerived(() => onBehalfOf(node, () => this.#distribute(node)));
     this.#next++;
     return node;
   }

@@ -2,6 +2,7 @@
 
 import { type ForebayError, NumericError, ValueError } from '../errors.js';
 import { describeNotFinite, firstNotFinite } from '../evaluate/finite.js';
+import { describeNode } from '../graph/calls.js';
 import type { Input } from '../graph/leaf.js';
 import { describeIndex, type IndexFailure, type RunStatus } from '../native/program.js';
 import type { TypedArray } from '../tensor/dtype.js';
@@ -43,5 +44,5 @@ export function outOfRange(encoded: Encoded, failure: IndexFailure, run: number)
 /** Returns the nodes of an instruction as text. */
 function namesOf({ nodes }: Pick<Encoded, 'nodes'>, instruction: number): string {
   const own = nodes[instruction] ?? [];
-  return own.length > 0 ? own.join(' ') : `instruction ${instruction}`;
+  return own.length > 0 ? own.map(describeNode).join(' ') : `instruction ${instruction}`;
 }

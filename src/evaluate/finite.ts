@@ -1,5 +1,6 @@
 /** Finds the first node that has a NaN or infinite element. To find it, runs the graph again, node by node. */
 
+import { describeNode } from '../graph/calls.js';
 import type { Bindings } from '../graph/dimension.js';
 import { Constant, type Input } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
@@ -46,7 +47,10 @@ export function firstNotFinite(
 /** Returns a text for an error message, which names the node, the value and its index. */
 export function describeNotFinite({ node, index, value }: NotFinite): string {
   const what = Number.isNaN(value) ? 'NaN' : `${value}`;
-  return index.length === 0 ? `${node} is ${what}` : `${node} is ${what} at ${formatShape(index)}`;
+  const which = describeNode(node);
+  return index.length === 0
+    ? `${which} is ${what}`
+    : `${which} is ${what} at ${formatShape(index)}`;
 }
 
 /** Returns the index along each axis of the element at a row-major position. */

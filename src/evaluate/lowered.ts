@@ -6,6 +6,7 @@
 import { describeValue } from '../arguments/describe.js';
 import { assertRecord } from '../arguments/read.js';
 import { GraphError } from '../errors.js';
+import { onBehalfOf } from '../graph/calls.js';
 import { sameShape } from '../graph/dimension.js';
 import type { SeveralLowering } from '../graph/lowering.js';
 import { isNode, type Node } from '../graph/node.js';
@@ -34,7 +35,7 @@ export function expansionOf(node: Node): Node | undefined {
   if (!expand) return undefined;
   const known = expansions.get(node);
   if (known) return known;
-  const expansion = expand(lowering, node, expander);
+  const expansion = onBehalfOf(node, () => expand(lowering, node, expander));
   if (!expansion) return undefined;
   if (expansion.dtype !== node.dtype || !sameShape(expansion.shape, node.shape)) {
     throw new GraphError(
@@ -55,7 +56,7 @@ function expandedResult(node: Node): Node | undefined {
     known ??
     new Map(
       assertRecord(
-        lowering.expand(several.inputs, several.attributes),
+        onBehalfOf(several, () => lowering.expand(several.inputs, several.attributes)),
         `${several} must expand to a record of nodes,`,
       ),
     );

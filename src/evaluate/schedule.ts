@@ -5,6 +5,7 @@
  */
 
 import { GraphError, NativeError, ShapeError, ValueError } from '../errors.js';
+import { describeNode } from '../graph/calls.js';
 import { type Bindings, bindDim, type Dim } from '../graph/dimension.js';
 import { Constant, Input, Leaf, Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
@@ -101,7 +102,7 @@ export class Schedule {
     const shape = node.shape.map((dim) => bindDim(dim, bindings, `${node} `));
     if (shape.some((dim) => dim < 0)) {
       throw new ShapeError(
-        `${node} has shape ${formatShape(node.shape)}, which is ${formatShape(shape)} in this run`,
+        `${describeNode(node)} has shape ${formatShape(node.shape)}, which is ${formatShape(shape)} in this run`,
       );
     }
     this.#shapes.set(node, shape);
@@ -221,9 +222,12 @@ function naming<T>(node: Node, run: () => T): T {
   try {
     return run();
   } catch (cause) {
-    if (cause instanceof ShapeError) throw new ShapeError(`${node} ${cause.message}`, { cause });
-    if (cause instanceof ValueError) throw new ValueError(`${node}: ${cause.message}`, { cause });
-    if (cause instanceof NativeError) throw new NativeError(`${node} ${cause.message}`, { cause });
+    if (cause instanceof ShapeError)
+      throw new ShapeError(`${describeNode(node)} ${cause.message}`, { cause });
+    if (cause instanceof ValueError)
+      throw new ValueError(`${describeNode(node)}: ${cause.message}`, { cause });
+    if (cause instanceof NativeError)
+      throw new NativeError(`${describeNode(node)} ${cause.message}`, { cause });
     throw cause;
   }
 }

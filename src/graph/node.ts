@@ -7,6 +7,7 @@ import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { type DType, dtypes } from '../tensor/dtype.js';
 import { inspected } from '../tensor/inspected.js';
 import { formatShape, maxRank } from '../tensor/shape.js';
+import { type Call, currentCall, currentLayer, during, madeIn } from './calls.js';
 import type { Shape } from './dimension.js';
 import { forget, isShared, keyOf, NodeTable, share, twin } from './interning.js';
 import type { Fail, Op } from './op.js';
@@ -43,6 +44,11 @@ export class Node {
   readonly dtype: DType;
   /** True if differentiation built the node. Drawings show such nodes in another colour. */
   readonly derived: boolean;
+  /**
+   * The call of the user that made the node; undefined if the op itself was called, outside of layers.
+   * @internal
+   */
+  readonly [madeIn]: Call | undefined;
   readonly #fixed: boolean;
   #name: string | undefined;
 
@@ -73,6 +79,7 @@ export class Node {
     this.shape = shape;
     this.dtype = dtype;
     this.derived = derived;
+    this[madeIn] = currentCall();
     this.#name = name;
     this.#fixed = name !== undefined;
   }
@@ -111,7 +118,11 @@ export class Node {
    * @internal
    */
   [twin](): this {
-    const make = () => new Node(this.op, this.inputs, this.attributes, this.shape, this.dtype);
+    const make = () =>
+      during(
+        this[madeIn],
+        () => new Node(this.op, this.inputs, this.attributes, this.shape, this.dtype),
+      );
     const made = (this.derived ? asDerived(make) : make()) as this;
     const results = resultsOf(this);
     if (results) recordResults(made, results);
@@ -217,25 +228,6 @@ export function asDerived<T>(build: () => T): T {
   }
 }
 
-/** The full names of the layers that are being applied, from the outermost to the innermost. */
-const scope: string[] = [];
-
-/**
- * Runs `build` and returns its result. If an op throws an error in `build`, the message of the error names the layer.
- * @param name the name of the layer. If the layer is within another one, `name` may or may not begin with the full name
- *   of the outer layer
- */
-export function withinLayer<T>(name: string, build: () => T): T {
-  const outer = scope.at(-1);
-  const isFull = outer === undefined || name === outer || name.startsWith(`${outer}.`);
-  scope.push(isFull ? name : `${outer}.${name}`);
-  try {
-    return build();
-  } finally {
-    scope.pop();
-  }
-}
-
 /**
  * The methods with which an op refuses inputs. Their errors name the op, the innermost layer that is being applied, and
  * the inputs that have names.
@@ -247,7 +239,7 @@ class Refusals implements Fail {
   ) {}
 
   get where(): string {
-    const layer = scope.at(-1);
+    const layer = currentLayer();
     return `[${this.op.name}${layer === undefined ? '' : ` '${layer}'`}]`;
   }
 

@@ -5,6 +5,7 @@ import { describeValue } from '../arguments/describe.js';
 import { assertList, assertRecord, isList, isRecord, reading } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { formatShape } from '../tensor/shape.js';
+import { during, madeIn } from './calls.js';
 import { sameShape } from './dimension.js';
 import { isVariable, Leaf } from './leaf.js';
 import { asDerived, assertValue, createNode, isNode, type Node } from './node.js';
@@ -122,7 +123,7 @@ class Substitution {
     const make = () =>
       carries
         ? this.#carrier(node, inputs[0] as Node, changed)
-        : createNode(node.op, inputs, node.attributes);
+        : during(node[madeIn], () => createNode(node.op, inputs, node.attributes));
     const made = node.derived ? asDerived(make) : make();
     if (made === node || made === inputs[0]) return made;
     if (hasOrigin(node)) {

@@ -1,6 +1,7 @@
 /** Losses over two classes. */
 
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { calledAs } from '../graph/calls.js';
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { add, mul, neg, softplus, sub } from '../ops/index.js';
@@ -61,18 +62,20 @@ export function binaryCrossEntropyWithLogits(
   target: Operand,
   options?: BinaryCrossEntropyOptions,
 ): Node {
-  const name = 'binaryCrossEntropyWithLogits';
-  const { positiveWeight, weights, reduction } = binaryOptions.read(options, `[${name}]`);
-  const [x, wanted] = pair(name, logits, target);
-  const positive =
-    positiveWeight === undefined
-      ? wanted
-      : mul(weightsFor(name, 'positiveWeight', positiveWeight, x), wanted);
-  const losses = likelihoods(x, wanted, positive);
-  return reduced(
-    weights === undefined
-      ? losses
-      : weighted(weightsFor(name, 'weights', weights, x), losses, Infinity),
-    reduction,
-  );
+  return calledAs('binaryCrossEntropyWithLogits', () => {
+    const name = 'binaryCrossEntropyWithLogits';
+    const { positiveWeight, weights, reduction } = binaryOptions.read(options, `[${name}]`);
+    const [x, wanted] = pair(name, logits, target);
+    const positive =
+      positiveWeight === undefined
+        ? wanted
+        : mul(weightsFor(name, 'positiveWeight', positiveWeight, x), wanted);
+    const losses = likelihoods(x, wanted, positive);
+    return reduced(
+      weights === undefined
+        ? losses
+        : weighted(weightsFor(name, 'weights', weights, x), losses, Infinity),
+      reduction,
+    );
+  });
 }

@@ -4,6 +4,7 @@ import { describeValue } from '../arguments/describe.js';
 import { fraction } from '../arguments/kinds.js';
 import { declareOptions, type Kind, type OptionsOf, optional } from '../arguments/options.js';
 import { ShapeError } from '../errors.js';
+import { calledAs } from '../graph/calls.js';
 import { type Dim, sameShape } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
 import { failFor, isNode, type Node } from '../graph/node.js';
@@ -141,17 +142,21 @@ export function crossEntropy(
   target: Operand,
   options?: CrossEntropyOptions,
 ): Node {
-  const name = 'crossEntropy';
-  const read = crossEntropyOptions.read(options, `[${name}]`);
-  const [scores, wanted] = lift(name, [logits, target]) as [Node, Node];
-  const fail = failFor({ name }, [scores, wanted]);
-  if (scores.shape.length === 0) fail.shape('expected logits [.., classes], but received a scalar');
-  floatingDType([scores], {}, fail);
-  const weights = read.weights === undefined ? undefined : classWeights(read.weights, scores, fail);
-  const isLabels = wanted.dtype === 'int32' || wanted.dtype === 'uint8';
-  return isLabels
-    ? ofLabels(scores, wanted, { ...read, weights }, fail)
-    : ofProbabilities(scores, wanted, { ...read, weights }, fail);
+  return calledAs('crossEntropy', () => {
+    const name = 'crossEntropy';
+    const read = crossEntropyOptions.read(options, `[${name}]`);
+    const [scores, wanted] = lift(name, [logits, target]) as [Node, Node];
+    const fail = failFor({ name }, [scores, wanted]);
+    if (scores.shape.length === 0)
+      fail.shape('expected logits [.., classes], but received a scalar');
+    floatingDType([scores], {}, fail);
+    const weights =
+      read.weights === undefined ? undefined : classWeights(read.weights, scores, fail);
+    const isLabels = wanted.dtype === 'int32' || wanted.dtype === 'uint8';
+    return isLabels
+      ? ofLabels(scores, wanted, { ...read, weights }, fail)
+      : ofProbabilities(scores, wanted, { ...read, weights }, fail);
+  });
 }
 
 /**
@@ -163,7 +168,9 @@ export function softmaxCrossEntropy(
   target: Operand,
   options?: CrossEntropyOptions,
 ): Node {
-  return crossEntropy(logits, target, options);
+  return calledAs('softmaxCrossEntropy', () => {
+    return crossEntropy(logits, target, options);
+  });
 }
 
 interface Read extends Omit<CrossEntropyOptions, 'weights'> {

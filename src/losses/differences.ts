@@ -2,6 +2,7 @@
 
 import { positiveNumber } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { calledAs } from '../graph/calls.js';
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { abs, clamp, mul, square, sub } from '../ops/index.js';
@@ -25,9 +26,11 @@ export function reductionOf(name: string, options: ReductionOptions | undefined)
  *   not a Node, Tensor or number, or if an option is unknown or invalid
  */
 export function mse(y: Operand, target: Operand, options?: ReductionOptions): Node {
-  const reduction = reductionOf('mse', options);
-  const [output, wanted] = pair('mse', y, target);
-  return reduced(square(sub(output, wanted)), reduction);
+  return calledAs('mse', () => {
+    const reduction = reductionOf('mse', options);
+    const [output, wanted] = pair('mse', y, target);
+    return reduced(square(sub(output, wanted)), reduction);
+  });
 }
 
 /**
@@ -39,9 +42,11 @@ export function mse(y: Operand, target: Operand, options?: ReductionOptions): No
  *   not a Node, Tensor or number, or if an option is unknown or invalid
  */
 export function mae(y: Operand, target: Operand, options?: ReductionOptions): Node {
-  const reduction = reductionOf('mae', options);
-  const [output, wanted] = pair('mae', y, target);
-  return reduced(abs(sub(output, wanted)), reduction);
+  return calledAs('mae', () => {
+    const reduction = reductionOf('mae', options);
+    const [output, wanted] = pair('mae', y, target);
+    return reduced(abs(sub(output, wanted)), reduction);
+  });
 }
 
 const huberOptions = declareOptions('huber', {
@@ -62,10 +67,12 @@ export interface HuberOptions extends OptionsOf<typeof huberOptions> {}
  *   not a Node, Tensor or number, or if an option is unknown or invalid
  */
 export function huber(y: Operand, target: Operand, options?: HuberOptions): Node {
-  const { delta = 1, reduction } = huberOptions.read(options, '[huber]');
-  const [output, wanted] = pair('huber', y, target);
-  const difference = sub(output, wanted);
-  // With c, the difference clamped to [-delta, delta], both cases are c (d - c / 2). Its gradient is c.
-  const clamped = clamp(difference, { min: -delta, max: delta });
-  return reduced(mul(clamped, sub(difference, mul(0.5, clamped))), reduction);
+  return calledAs('huber', () => {
+    const { delta = 1, reduction } = huberOptions.read(options, '[huber]');
+    const [output, wanted] = pair('huber', y, target);
+    const difference = sub(output, wanted);
+    // With c, the difference clamped to [-delta, delta], both cases are c (d - c / 2). Its gradient is c.
+    const clamped = clamp(difference, { min: -delta, max: delta });
+    return reduced(mul(clamped, sub(difference, mul(0.5, clamped))), reduction);
+  });
 }

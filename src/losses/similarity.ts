@@ -2,6 +2,7 @@
 
 import { positiveNumber } from '../arguments/kinds.js';
 import { declareOptions, type Kind, type OptionsOf, optional } from '../arguments/options.js';
+import { calledAs } from '../graph/calls.js';
 import { failFor, type Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { div, log, maximum, mul, norm, sub, sum, where } from '../ops/index.js';
@@ -23,14 +24,16 @@ import { pair, reduced, weighted } from './shared.js';
  *   not a Node, Tensor or number, or if an option is unknown or invalid
  */
 export function klDivergence(logQ: Operand, p: Operand, options?: ReductionOptions): Node {
-  const reduction = reductionOf('klDivergence', options);
-  const [logarithms, probabilities] = pair('klDivergence', logQ, p);
-  // log(0) is not computed, because its product with 0, and the gradient of that, would be NaN.
-  const own = log(where(probabilities, probabilities, 1));
-  return reduced(
-    sub(mul(probabilities, own), weighted(probabilities, logarithms, -Infinity)),
-    reduction,
-  );
+  return calledAs('klDivergence', () => {
+    const reduction = reductionOf('klDivergence', options);
+    const [logarithms, probabilities] = pair('klDivergence', logQ, p);
+    // log(0) is not computed, because its product with 0, and the gradient of that, would be NaN.
+    const own = log(where(probabilities, probabilities, 1));
+    return reduced(
+      sub(mul(probabilities, own), weighted(probabilities, logarithms, -Infinity)),
+      reduction,
+    );
+  });
 }
 
 const axisKind: Kind<number> = {
@@ -59,12 +62,15 @@ export interface CosineSimilarityOptions extends OptionsOf<typeof similarityOpti
  *   ValueError if an operand is not a Node, Tensor or number, or if an option is unknown or invalid
  */
 export function cosineSimilarity(a: Operand, b: Operand, options?: CosineSimilarityOptions): Node {
-  const name = 'cosineSimilarity';
-  const { axis = -1, epsilon = 1e-8 } = similarityOptions.read(options, `[${name}]`);
-  const [left, right] = pair(name, a, b);
-  const rank = left.shape.length;
-  if (rank === 0) failFor({ name }, [left, right]).shape('expected vectors, but received scalars');
-  const along = resolveAxis(axis, rank, `[${name}]`);
-  const unit = (x: Node) => div(x, maximum(norm(x, { axes: along, keepDims: true }), epsilon));
-  return sum(mul(unit(left), unit(right)), along);
+  return calledAs('cosineSimilarity', () => {
+    const name = 'cosineSimilarity';
+    const { axis = -1, epsilon = 1e-8 } = similarityOptions.read(options, `[${name}]`);
+    const [left, right] = pair(name, a, b);
+    const rank = left.shape.length;
+    if (rank === 0)
+      failFor({ name }, [left, right]).shape('expected vectors, but received scalars');
+    const along = resolveAxis(axis, rank, `[${name}]`);
+    const unit = (x: Node) => div(x, maximum(norm(x, { axes: along, keepDims: true }), epsilon));
+    return sum(mul(unit(left), unit(right)), along);
+  });
 }

@@ -12,10 +12,11 @@ import {
 } from '../arguments/options.js';
 import { assertList, assertRecord, isList, isRecord } from '../arguments/read.js';
 import { GraphError, ValueError } from '../errors.js';
+import { withinLayer } from '../graph/calls.js';
 import type { Shape } from '../graph/dimension.js';
 import { freezeAll, isFrozen, unfreezeAll } from '../graph/frozen.js';
 import { initializer, type LeafOptions, parameter, state, type Variable } from '../graph/leaf.js';
-import { isNode, type Node, withinLayer } from '../graph/node.js';
+import { isNode, type Node } from '../graph/node.js';
 import { subSeed } from '../graph/seed.js';
 import { reachable } from '../graph/topology.js';
 import { dtypeName } from '../tensor/dtype.js';
@@ -118,6 +119,24 @@ export abstract class Module {
     noteModule(this);
   }
 
+  /**
+   * Frees the scope of a module that cannot be constructed: another module can have it, with other options, for example.
+   * The constructors of all layers call this if they throw. It matters for scopes that are kept:
+   *
+   *     constructor(scope: string | Scope, options: Options) {
+   *       super(scope);
+   *       try {
+   *         …
+   *       } catch (cause) {
+   *         this.abandon();
+   *         throw cause;
+   *       }
+   *     }
+   */
+  protected abandon(): void {
+    this.#scope.abandon(this);
+  }
+
   /** The full name of the module, such as `net.blocks.0`. The names of its variables begin with this name. */
   get name(): string {
     return this.#scope.path;
@@ -179,8 +198,8 @@ export abstract class Module {
   abstract forward(...inputs: never[]): unknown;
 
   /**
-   * Applies the module: calls `forward`. Errors of ops in `forward` name the module. All applications of a module share
-   * its variables.
+   * Applies the module: calls `forward`. Errors of ops in `forward`, and of runs that compute them, name the module. All
+   * applications of a module share its variables.
    * @throws GraphError if no field holds a module that it uses, or a variable that it has made, because nothing would
    *   train or save it; any error that `forward` throws
    */
@@ -202,10 +221,11 @@ export abstract class Module {
         `${this} within: expected a function that builds a graph, but received ${describeValue(build)}`,
       );
     }
+    this.#scope.confirm(this);
     this.#assertHeld();
     applying.push(this);
     try {
-      const result = withinLayer(this.name, build);
+      const result = withinLayer(this.constructor.name, this.name, build);
       if (!this.#checked) this.#assertTrained(nodesIn(result, deepest));
       if (inputs !== undefined) this.#results = nodesIn(result, 1).map(({ shape }) => shape);
       return result;

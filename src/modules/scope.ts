@@ -24,6 +24,20 @@ export interface ScopeOptions extends OptionsOf<typeof scopeOptions> {}
 
 let isOurs: (value: object) => boolean;
 
+/** A module that has a scope. */
+interface Owner {
+  readonly module: object;
+  /** How many scopes had been given to modules before this one. */
+  readonly order: number;
+  /**
+   * Whether a module below this one could not be constructed, so that the constructor of this one may have thrown, too.
+   * Then another module may get the scope.
+   */
+  doubtful: boolean;
+}
+
+let claims = 0;
+
 /**
  * A path, such as `net.blocks.0`, with the dtype, seed and initialiser that modules below it inherit. A module has a
  * scope of its own, and gives the scopes below it to the modules that it consists of.
@@ -44,8 +58,10 @@ export class Scope {
   readonly init: Initializer | undefined;
   /** The scopes below this one, by their keys. */
   readonly #below = new Map<string, Scope>();
+  /** The scope of which this one is below; undefined for the scope of a model. */
+  readonly #above: Scope | undefined;
   /** The module that has this scope. */
-  #owner: { readonly module: object } | undefined;
+  #owner: Owner | undefined;
 
   /**
    * Users call `scope`, and not this constructor.
@@ -60,6 +76,7 @@ export class Scope {
     }
     const read = scopeOptions.read(options, `scope '${path}'`);
     this.path = path;
+    this.#above = above;
     this.dtype = read.dtype ?? above?.dtype;
     this.seed = read.seed ?? above?.seed;
     this.init = read.init ?? above?.init;
@@ -108,12 +125,52 @@ export class Scope {
    * @internal
    */
   claim(module: object): void {
-    if (this.#owner !== undefined) {
-      throw new ValueError(
-        `scope '${this.path}': ${describeKind(this.#owner.module)} has this scope already, so ${describeKind(module)} cannot have it; give each module a key of its own`,
-      );
+    if (this.#owner?.doubtful === false) throw this.#taken(this.#owner.module, module);
+    this.#free();
+    this.#owner = { module, order: claims++, doubtful: false };
+  }
+
+  /**
+   * Takes the scope from a module whose constructor throws, and the scopes below it from the modules that this
+   * constructor has made. The constructors of the modules above probably throw the same error. That is known only if
+   * they are never applied, so until then their scopes may be claimed again.
+   * @internal
+   */
+  abandon(module: object): void {
+    if (this.#owner?.module !== module) return;
+    this.#free();
+    for (let scope = this.#above; scope; scope = scope.#above) {
+      if (scope.#owner) scope.#owner.doubtful = true;
     }
-    this.#owner = { module };
+  }
+
+  /**
+   * Records that the constructor of a module has returned, because the module is applied.
+   * @throws ValueError if another module has got the scope
+   * @internal
+   */
+  confirm(module: object): void {
+    const owner = this.#owner;
+    if (owner === undefined) return;
+    if (owner.module !== module) throw this.#taken(owner.module, module);
+    owner.doubtful = false;
+  }
+
+  /** Takes the scope from its module, and those below from the modules that got theirs after it. */
+  #free(): void {
+    const owner = this.#owner;
+    if (owner) this.#freeSince(owner.order);
+  }
+
+  #freeSince(order: number): void {
+    if (this.#owner && this.#owner.order >= order) this.#owner = undefined;
+    for (const scope of this.#below.values()) scope.#freeSince(order);
+  }
+
+  #taken(owner: object, module: object): ValueError {
+    return new ValueError(
+      `scope '${this.path}': ${describeKind(owner)} has this scope already, so ${describeKind(module)} cannot have it; give each module a key of its own`,
+    );
   }
 
   /**

@@ -46,15 +46,20 @@ export class Sequential extends Module {
    */
   constructor(scope: string | Scope, layers: readonly SequentialLayer[]) {
     super(scope);
-    const expected = `${this}: expected a list of layers,`;
-    this.layers = Object.freeze(assertList(layers, expected));
-    setPaths(this, (field) => field.replace(/^layers\./, ''));
-    this.layers.forEach((layer, index) => {
-      if (isModule(layer) || typeof layer === 'function') return;
-      throw new ValueError(
-        `${this}: expected a module or a function as layer ${index}, but received ${describeValue(layer)}`,
-      );
-    });
+    try {
+      const expected = `${this}: expected a list of layers,`;
+      this.layers = Object.freeze(assertList(layers, expected));
+      setPaths(this, (field) => field.replace(/^layers\./, ''));
+      this.layers.forEach((layer, index) => {
+        if (isModule(layer) || typeof layer === 'function') return;
+        throw new ValueError(
+          `${this}: expected a module or a function as layer ${index}, but received ${describeValue(layer)}`,
+        );
+      });
+    } catch (cause) {
+      this.abandon();
+      throw cause;
+    }
   }
 
   /**

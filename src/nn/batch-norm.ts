@@ -3,13 +3,17 @@
 import { fraction } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { ShapeError } from '../errors.js';
+import { evaluate } from '../evaluate/evaluate.js';
+import type { Shape } from '../graph/dimension.js';
 import type { Variable } from '../graph/leaf.js';
+import { constant } from '../graph/leaf.js';
 import { isTraining } from '../graph/mode.js';
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { sideUpdate } from '../graph/side-updates.js';
 import { Module } from '../modules/module.js';
 import type { Scope } from '../modules/scope.js';
+import { type Apply, declare } from '../ops/declare.js';
 import {
   add,
   div,
@@ -25,7 +29,7 @@ import {
   where,
 } from '../ops/index.js';
 import { countOf, normalized } from '../ops/normalization.js';
-import { formatShape } from '../tensor/shape.js';
+import { formatShape, sizeOf, stridesOf } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { featured, normalizing, scaleAndShift } from './normalization.js';
 
@@ -37,6 +41,52 @@ const batchNormOptions = declareOptions('new BatchNorm', {
 
 /** Options of `new BatchNorm`. */
 export interface BatchNormOptions extends OptionsOf<typeof batchNormOptions> {}
+
+/** Returns the error text for x of this shape, which has only one element of each feature. */
+function tooFew(shape: Shape): string {
+  return `in training, expected more than one element of each feature, but received x of shape ${formatShape(shape)}; with one element, the variance is always 0`;
+}
+
+/**
+ * The op that refuses a batch with one element of each feature when its size is known, in a run. Its result is x itself,
+ * read through a view that computes nothing.
+ */
+const trainingBatch: Apply<{ readonly axes: readonly number[] }> = declare({
+  name: 'trainingBatch',
+  arity: 1,
+  interned: true,
+  dtype: ([x]) => (x as Node).dtype,
+  shape: ([x]) => (x as Node).shape,
+  lowering: {
+    kind: 'view',
+    view: ({ attributes: { axes }, shape }) => {
+      const size = sizeOf(axes.map((axis) => shape[axis] as number));
+      if (size === 1) throw new ShapeError(tooFew(shape));
+      return { offset: 0, strides: stridesOf(shape) };
+    },
+  },
+  gradient: ({ gradient }) => [gradient],
+  samples: [
+    [2, 3],
+    [1, 3, 4],
+    [0, 3],
+  ].map((shape) => ({
+    inputs: [{ shape }],
+    build: (x) => trainingBatch([x as Node], { axes: axesOf(x as Node) }),
+  })),
+  refused: [
+    {
+      build: () => evaluate(trainingBatch([constant(Tensor.ones([1, 3]))], { axes: [0] })),
+      error: ShapeError,
+      message: /^\[trainingBatch #\d+\] in training, expected more than one element/,
+    },
+  ],
+});
+
+/** Returns the axes of x over which the statistics of a feature are taken: all but axis 1. */
+function axesOf(x: Node): number[] {
+  return x.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
+}
 
 /**
  * Batch normalisation of the features, which are axis 1: Ioffe & Szegedy, ICML 2015. It computes
@@ -74,28 +124,33 @@ export class BatchNorm extends Module {
    */
   constructor(scope: string | Scope, options: BatchNormOptions) {
     super(scope);
-    const {
-      momentum = 0.1,
-      epsilon = 1e-5,
-      ...read
-    } = batchNormOptions.read(options, `BatchNorm '${this.name}'`);
-    const { weight, bias } = scaleAndShift(this.ownScope, read);
-    const like = { dtype: weight.dtype };
-    this.weight = weight;
-    this.bias = bias;
-    this.mean = this.state('mean', Tensor.zeros([read.features], like));
-    this.variance = this.state('variance', Tensor.ones([read.features], like));
-    this.#momentum = momentum;
-    this.#epsilon = epsilon;
+    try {
+      const {
+        momentum = 0.1,
+        epsilon = 1e-5,
+        ...read
+      } = batchNormOptions.read(options, `BatchNorm '${this.name}'`);
+      const { weight, bias } = scaleAndShift(this.ownScope, read);
+      const like = { dtype: weight.dtype };
+      this.weight = weight;
+      this.bias = bias;
+      this.mean = this.state('mean', Tensor.zeros([read.features], like));
+      this.variance = this.state('variance', Tensor.ones([read.features], like));
+      this.#momentum = momentum;
+      this.#epsilon = epsilon;
+    } catch (cause) {
+      this.abandon();
+      throw cause;
+    }
   }
 
   /**
-   * Normalises each feature. Users call `apply`. In `training`, a batch without elements changes no running statistics,
-   * and a batch with one element of each feature, whose number is known only in a run, counts as one of variance 0.
+   * Normalises each feature. Users call `apply`. In `training`, a batch without elements changes no running statistics.
    * @param x [batch, features, ..], such as [batch, features] or [batch, features, height, width], of the layer's dtype
    * @returns a node of the shape of x
    * @throws ShapeError if the second dimension of x is not `features`, or if there is only one element of each feature
-   *   in `training`; DTypeError if x has another dtype than the layer; ValueError if x is not a Node, Tensor or number
+   *   in `training` (if the number is known only in a run, as for a last batch of one row, the run throws this
+   *   error); DTypeError if x has another dtype than the layer; ValueError if x is not a Node, Tensor or number
    */
   forward(x: Operand): Node {
     const node = featured(this, x, 1, this.weight.value.size);
@@ -105,20 +160,18 @@ export class BatchNorm extends Module {
       const scale = div(this.weight, sqrt(add(this.variance, this.#epsilon)));
       return add(mul(sub(node, along(this.mean)), along(scale)), along(this.bias));
     }
-    const axes = node.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
+    const axes = axesOf(node);
+    const size = countOf(node, axes);
+    if (size === 1) throw new ShapeError(`${this}: ${tooFew(node.shape)}`);
+    const batch = typeof size === 'number' ? node : trainingBatch([node], { axes });
     const how = { axes, epsilon: this.#epsilon, centered: true };
-    const result = add(normalized(node, along(this.weight), how), along(this.bias));
-    return this.#updating(result, node, axes);
+    const result = add(normalized(batch, along(this.weight), how), along(this.bias));
+    return this.#updating(result, batch, axes);
   }
 
   /** Returns `result`, with the side updates of the running statistics from the batch x. */
   #updating(result: Node, x: Node, axes: readonly number[]): Node {
     const size = countOf(x, axes);
-    if (size === 1) {
-      throw new ShapeError(
-        `${this}: in training, expected more than one element of each feature, but received x of shape ${formatShape(x.shape)}; with one element, the variance is always 0`,
-      );
-    }
     if (size === 0) return result;
     const count = extent(size, x.dtype);
     const mixed = (old: Node, batch: Node) => {

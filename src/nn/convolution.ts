@@ -143,10 +143,15 @@ export class Conv1d extends Module {
    */
   constructor(scope: string | Scope, options: Conv1dOptions) {
     super(scope);
-    const read = conv1dOptions.read(options, `Conv1d '${this.name}'`);
-    this.#convolving = convolvingOf(this, this.ownScope, read, ['length']);
-    this.weight = this.#convolving.weight;
-    this.bias = this.#convolving.bias;
+    try {
+      const read = conv1dOptions.read(options, `Conv1d '${this.name}'`);
+      this.#convolving = convolvingOf(this, this.ownScope, read, ['length']);
+      this.weight = this.#convolving.weight;
+      this.bias = this.#convolving.bias;
+    } catch (cause) {
+      this.abandon();
+      throw cause;
+    }
   }
 
   /**
@@ -182,10 +187,15 @@ export class Conv2d extends Module {
    */
   constructor(scope: string | Scope, options: Conv2dOptions) {
     super(scope);
-    const read = conv2dOptions.read(options, `Conv2d '${this.name}'`);
-    this.#convolving = convolvingOf(this, this.ownScope, read, ['height', 'width']);
-    this.weight = this.#convolving.weight;
-    this.bias = this.#convolving.bias;
+    try {
+      const read = conv2dOptions.read(options, `Conv2d '${this.name}'`);
+      this.#convolving = convolvingOf(this, this.ownScope, read, ['height', 'width']);
+      this.weight = this.#convolving.weight;
+      this.bias = this.#convolving.bias;
+    } catch (cause) {
+      this.abandon();
+      throw cause;
+    }
   }
 
   /**
@@ -222,15 +232,20 @@ export class ConvTranspose2d extends Module {
    */
   constructor(scope: string | Scope, options: ConvTranspose2dOptions) {
     super(scope);
-    const { outputPadding = 0, ...read } = convTranspose2dOptions.read(
-      options,
-      `ConvTranspose2d '${this.name}'`,
-    );
-    const where = `[ConvTranspose2d '${this.name}'] outputPadding`;
-    this.#outputPadding = sidesOf(copied(outputPadding, where), 0, where);
-    this.#convolving = convolvingOf(this, this.ownScope, read, ['height', 'width'], true);
-    this.weight = this.#convolving.weight;
-    this.bias = this.#convolving.bias;
+    try {
+      const { outputPadding = 0, ...read } = convTranspose2dOptions.read(
+        options,
+        `ConvTranspose2d '${this.name}'`,
+      );
+      const where = `[ConvTranspose2d '${this.name}'] outputPadding`;
+      this.#outputPadding = sidesOf(copied(outputPadding, where), 0, where);
+      this.#convolving = convolvingOf(this, this.ownScope, read, ['height', 'width'], true);
+      this.weight = this.#convolving.weight;
+      this.bias = this.#convolving.bias;
+    } catch (cause) {
+      this.abandon();
+      throw cause;
+    }
   }
 
   /**

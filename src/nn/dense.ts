@@ -42,17 +42,22 @@ export class Dense extends Module {
    */
   constructor(scope: string | Scope, options: DenseOptions) {
     super(scope);
-    const read = denseOptions.read(options, `${new.target.name} '${this.name}'`);
-    const how = drawn(this.ownScope, read);
-    if (read.bias === false) {
-      this.weight = layerParameter(this.ownScope, 'weight', [read.inputs, read.units], how);
-      this.bias = undefined;
-    } else {
-      const { weight, bias } = affineParameters(this.ownScope, read.inputs, read.units, how);
-      this.weight = weight;
-      this.bias = bias;
+    try {
+      const read = denseOptions.read(options, `${new.target.name} '${this.name}'`);
+      const how = drawn(this.ownScope, read);
+      if (read.bias === false) {
+        this.weight = layerParameter(this.ownScope, 'weight', [read.inputs, read.units], how);
+        this.bias = undefined;
+      } else {
+        const { weight, bias } = affineParameters(this.ownScope, read.inputs, read.units, how);
+        this.weight = weight;
+        this.bias = bias;
+      }
+      this.#activation = activationOf(read.activation);
+    } catch (cause) {
+      this.abandon();
+      throw cause;
     }
-    this.#activation = activationOf(read.activation);
   }
 
   /**

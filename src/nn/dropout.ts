@@ -54,8 +54,13 @@ export class Dropout extends Module {
    */
   constructor(scope: string | Scope, options: DropoutLayerOptions) {
     super(scope);
-    const { rate, seed } = dropoutLayerOptions.read(options, `Dropout '${this.name}'`);
-    this.#drop = dropping(this.ownScope, seed ?? this.ownScope.seed, rate);
+    try {
+      const { rate, seed } = dropoutLayerOptions.read(options, `Dropout '${this.name}'`);
+      this.#drop = dropping(this.ownScope, seed ?? this.ownScope.seed, rate);
+    } catch (cause) {
+      this.abandon();
+      throw cause;
+    }
   }
 
   /**

@@ -41,9 +41,14 @@ export class Embedding extends Module {
    */
   constructor(scope: string | Scope, options: EmbeddingOptions) {
     super(scope);
-    const read = embeddingOptions.read(options, `Embedding '${this.name}'`);
-    const how = drawn(this.ownScope, read, initializers.normal(1));
-    this.weight = layerParameter(this.ownScope, 'weight', [read.inputs, read.units], how);
+    try {
+      const read = embeddingOptions.read(options, `Embedding '${this.name}'`);
+      const how = drawn(this.ownScope, read, initializers.normal(1));
+      this.weight = layerParameter(this.ownScope, 'weight', [read.inputs, read.units], how);
+    } catch (cause) {
+      this.abandon();
+      throw cause;
+    }
   }
 
   /**

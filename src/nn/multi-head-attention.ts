@@ -78,25 +78,30 @@ export class MultiHeadAttention extends Module {
    */
   constructor(scope: string | Scope, options: MultiHeadAttentionOptions) {
     super(scope);
-    const { features, heads, dropout, ...others } = multiHeadOptions.read(
-      options,
-      `MultiHeadAttention '${this.name}'`,
-    );
-    if (features % heads !== 0) {
-      throw new ValueError(
-        `MultiHeadAttention '${this.name}': the ${features} features cannot be divided among ${heads} heads`,
+    try {
+      const { features, heads, dropout, ...others } = multiHeadOptions.read(
+        options,
+        `MultiHeadAttention '${this.name}'`,
       );
+      if (features % heads !== 0) {
+        throw new ValueError(
+          `MultiHeadAttention '${this.name}': the ${features} features cannot be divided among ${heads} heads`,
+        );
+      }
+      const layer = (key: string) =>
+        new Dense(this.scope(key), { inputs: features, units: features, ...others });
+      this.query = layer('query');
+      this.key = layer('key');
+      this.value = layer('value');
+      this.output = layer('output');
+      this.#heads = heads;
+      this.#drop = dropout
+        ? dropping(this.ownScope, others.seed ?? this.ownScope.seed, dropout)
+        : undefined;
+    } catch (cause) {
+      this.abandon();
+      throw cause;
     }
-    const layer = (key: string) =>
-      new Dense(this.scope(key), { inputs: features, units: features, ...others });
-    this.query = layer('query');
-    this.key = layer('key');
-    this.value = layer('value');
-    this.output = layer('output');
-    this.#heads = heads;
-    this.#drop = dropout
-      ? dropping(this.ownScope, others.seed ?? this.ownScope.seed, dropout)
-      : undefined;
   }
 
   /**

@@ -100,12 +100,17 @@ export class LayerNorm extends Module {
    */
   constructor(scope: string | Scope, options: LayerNormOptions) {
     super(scope);
-    const read = layerNormOptions.read(options, `LayerNorm '${this.name}'`);
-    const { weight, bias } = scaleAndShift(this.ownScope, read);
-    this.weight = weight;
-    this.bias = bias;
-    this.#features = read.features;
-    this.#epsilon = read.epsilon ?? 1e-5;
+    try {
+      const read = layerNormOptions.read(options, `LayerNorm '${this.name}'`);
+      const { weight, bias } = scaleAndShift(this.ownScope, read);
+      this.weight = weight;
+      this.bias = bias;
+      this.#features = read.features;
+      this.#epsilon = read.epsilon ?? 1e-5;
+    } catch (cause) {
+      this.abandon();
+      throw cause;
+    }
   }
 
   /**
@@ -143,10 +148,15 @@ export class RMSNorm extends Module {
    */
   constructor(scope: string | Scope, options: RMSNormOptions) {
     super(scope);
-    const read = rmsNormOptions.read(options, `RMSNorm '${this.name}'`);
-    this.weight = scaleAndShift(this.ownScope, read).weight;
-    this.#features = read.features;
-    this.#epsilon = read.epsilon ?? 1e-5;
+    try {
+      const read = rmsNormOptions.read(options, `RMSNorm '${this.name}'`);
+      this.weight = scaleAndShift(this.ownScope, read).weight;
+      this.#features = read.features;
+      this.#epsilon = read.epsilon ?? 1e-5;
+    } catch (cause) {
+      this.abandon();
+      throw cause;
+    }
   }
 
   /**
@@ -188,23 +198,28 @@ export class GroupNorm extends Module {
    */
   constructor(scope: string | Scope, options: GroupNormOptions) {
     super(scope);
-    const {
-      features,
-      groups,
-      epsilon = 1e-5,
-      dtype,
-    } = groupNormOptions.read(options, `GroupNorm '${this.name}'`);
-    if (features % groups !== 0) {
-      throw new ValueError(
-        `GroupNorm '${this.name}': the ${features} features cannot be divided into ${groups} groups of equal size`,
-      );
+    try {
+      const {
+        features,
+        groups,
+        epsilon = 1e-5,
+        dtype,
+      } = groupNormOptions.read(options, `GroupNorm '${this.name}'`);
+      if (features % groups !== 0) {
+        throw new ValueError(
+          `GroupNorm '${this.name}': the ${features} features cannot be divided into ${groups} groups of equal size`,
+        );
+      }
+      const { weight, bias } = scaleAndShift(this.ownScope, { features, dtype });
+      this.weight = weight;
+      this.bias = bias;
+      this.#features = features;
+      this.#groups = groups;
+      this.#epsilon = epsilon;
+    } catch (cause) {
+      this.abandon();
+      throw cause;
     }
-    const { weight, bias } = scaleAndShift(this.ownScope, { features, dtype });
-    this.weight = weight;
-    this.bias = bias;
-    this.#features = features;
-    this.#groups = groups;
-    this.#epsilon = epsilon;
   }
 
   /**

@@ -135,25 +135,30 @@ export abstract class Recurrent<
       );
     }
     super(scope);
-    const read = recurrentOptions.read(options, `${new.target.name} '${this.name}'`);
-    const { inputs, units, layers = 1, bidirectional = false } = read;
-    const how = drawn(this.ownScope, read);
-    const stacked = Array.from({ length: layers }, (_, layer) => {
-      const below = layers === 1 ? this.ownScope : this.scope('layers').at(layer);
-      const width = layer === 0 ? inputs : units * (bidirectional ? 2 : 1);
-      if (!bidirectional) return { forward: cell.make(below, width, units, how) };
-      return {
-        forward: cell.make(below.scope('forward'), width, units, how),
-        backward: cell.make(below.scope('backward'), width, units, how),
-      };
-    });
-    this.inputs = inputs;
-    this.units = units;
-    this.gates = (stacked[0] as { forward: G }).forward;
-    this.stack = stacked;
-    this.#cell = cell;
-    this.#bidirectional = bidirectional;
-    this.#dropout = dropping(this.ownScope, how.seed, read.dropout ?? 0);
+    try {
+      const read = recurrentOptions.read(options, `${new.target.name} '${this.name}'`);
+      const { inputs, units, layers = 1, bidirectional = false } = read;
+      const how = drawn(this.ownScope, read);
+      const stacked = Array.from({ length: layers }, (_, layer) => {
+        const below = layers === 1 ? this.ownScope : this.scope('layers').at(layer);
+        const width = layer === 0 ? inputs : units * (bidirectional ? 2 : 1);
+        if (!bidirectional) return { forward: cell.make(below, width, units, how) };
+        return {
+          forward: cell.make(below.scope('forward'), width, units, how),
+          backward: cell.make(below.scope('backward'), width, units, how),
+        };
+      });
+      this.inputs = inputs;
+      this.units = units;
+      this.gates = (stacked[0] as { forward: G }).forward;
+      this.stack = stacked;
+      this.#cell = cell;
+      this.#bidirectional = bidirectional;
+      this.#dropout = dropping(this.ownScope, how.seed, read.dropout ?? 0);
+    } catch (cause) {
+      this.abandon();
+      throw cause;
+    }
   }
 
   /**

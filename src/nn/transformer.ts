@@ -68,27 +68,32 @@ export class TransformerEncoderLayer extends Module {
    */
   constructor(scope: string | Scope, options: TransformerEncoderLayerOptions) {
     super(scope);
-    const read = transformerOptions.read(options, `TransformerEncoderLayer '${this.name}'`);
-    const { features, heads, hidden, activation = relu, normFirst = false } = read;
-    const { dropout = 0.1, init, dtype, seed } = read;
-    const others = { init, dtype, seed };
-    this.attention = new MultiHeadAttention(this.scope('attention'), {
-      features,
-      heads,
-      dropout,
-      ...others,
-    });
-    this.norm1 = new LayerNorm(this.scope('norm1'), { features, dtype });
-    this.norm2 = new LayerNorm(this.scope('norm2'), { features, dtype });
-    this.hidden = new Dense(this.scope('hidden'), {
-      inputs: features,
-      units: hidden,
-      activation,
-      ...others,
-    });
-    this.output = new Dense(this.scope('output'), { inputs: hidden, units: features, ...others });
-    this.#normFirst = normFirst;
-    this.#drop = dropping(this.ownScope, seed ?? this.ownScope.seed, dropout);
+    try {
+      const read = transformerOptions.read(options, `TransformerEncoderLayer '${this.name}'`);
+      const { features, heads, hidden, activation = relu, normFirst = false } = read;
+      const { dropout = 0.1, init, dtype, seed } = read;
+      const others = { init, dtype, seed };
+      this.attention = new MultiHeadAttention(this.scope('attention'), {
+        features,
+        heads,
+        dropout,
+        ...others,
+      });
+      this.norm1 = new LayerNorm(this.scope('norm1'), { features, dtype });
+      this.norm2 = new LayerNorm(this.scope('norm2'), { features, dtype });
+      this.hidden = new Dense(this.scope('hidden'), {
+        inputs: features,
+        units: hidden,
+        activation,
+        ...others,
+      });
+      this.output = new Dense(this.scope('output'), { inputs: hidden, units: features, ...others });
+      this.#normFirst = normFirst;
+      this.#drop = dropping(this.ownScope, seed ?? this.ownScope.seed, dropout);
+    } catch (cause) {
+      this.abandon();
+      throw cause;
+    }
   }
 
   /**

@@ -82,22 +82,27 @@ export class VariationalAutoencoder extends Module {
    */
   constructor(scope: string | Scope, options: VariationalAutoencoderOptions) {
     super(scope);
-    const read = vaeOptions.read(options, `VariationalAutoencoder '${this.name}'`);
-    const { inputs, hidden, latent, decoderHidden = hidden, ...others } = read;
-    const layer = (part: string, from: number, units: number, activation?: (x: Node) => Node) =>
-      new Dense(this.scope(part), {
-        ...others,
-        inputs: from,
-        units,
-        ...(activation && { activation }),
-      });
-    this.latent = latent;
-    this.#seed = read.seed ?? this.ownScope.seed;
-    this.encoder = layer('encoder', inputs, hidden, tanh);
-    this.mean = layer('mean', hidden, latent);
-    this.logSigma = layer('logSigma', hidden, latent);
-    this.decoder = decoderHidden > 0 ? layer('decoder', latent, decoderHidden, tanh) : undefined;
-    this.logits = layer('logits', decoderHidden > 0 ? decoderHidden : latent, inputs);
+    try {
+      const read = vaeOptions.read(options, `VariationalAutoencoder '${this.name}'`);
+      const { inputs, hidden, latent, decoderHidden = hidden, ...others } = read;
+      const layer = (part: string, from: number, units: number, activation?: (x: Node) => Node) =>
+        new Dense(this.scope(part), {
+          ...others,
+          inputs: from,
+          units,
+          ...(activation && { activation }),
+        });
+      this.latent = latent;
+      this.#seed = read.seed ?? this.ownScope.seed;
+      this.encoder = layer('encoder', inputs, hidden, tanh);
+      this.mean = layer('mean', hidden, latent);
+      this.logSigma = layer('logSigma', hidden, latent);
+      this.decoder = decoderHidden > 0 ? layer('decoder', latent, decoderHidden, tanh) : undefined;
+      this.logits = layer('logits', decoderHidden > 0 ? decoderHidden : latent, inputs);
+    } catch (cause) {
+      this.abandon();
+      throw cause;
+    }
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import { checkedLater, finiteNumber, flag } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { calledAs } from '../graph/calls.js';
 import { type Dim, type Shape, sameShape } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
@@ -169,7 +170,9 @@ function isLong([q, ...others]: readonly [Node, Node, Node]): boolean {
  *   operand is not a Node, Tensor or number, or if an option is unknown or invalid
  */
 export function attention(q: Operand, k: Operand, v: Operand, options?: AttentionOptions): Node {
-  return attend(q, k, v, options);
+  return calledAs('attention', () => {
+    return attend(q, k, v, options);
+  });
 }
 
 /**

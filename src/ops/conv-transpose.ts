@@ -6,6 +6,7 @@
 
 import { checkedLater, wholeNumber } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { calledAs } from '../graph/calls.js';
 import {
   addDims,
   type Dim,
@@ -212,7 +213,9 @@ function asImages(x: Node): Node {
  *   stride or the dilation, or if an option is unknown or invalid
  */
 export function convTranspose2d(x: Operand, weight: Operand, options?: ConvTransposeOptions): Node {
-  return transposed('convTranspose2d', imageAxes, x, weight, options);
+  return calledAs('convTranspose2d', () => {
+    return transposed('convTranspose2d', imageAxes, x, weight, options);
+  });
 }
 
 /**
@@ -226,5 +229,7 @@ export function convTranspose2d(x: Operand, weight: Operand, options?: ConvTrans
  *   not less than the stride or the dilation, or if an option is unknown or invalid
  */
 export function convTranspose1d(x: Operand, weight: Operand, options?: ConvTransposeOptions): Node {
-  return transposed('convTranspose1d', sequenceAxes, x, weight, options);
+  return calledAs('convTranspose1d', () => {
+    return transposed('convTranspose1d', sequenceAxes, x, weight, options);
+  });
 }

@@ -4,6 +4,7 @@
  */
 
 import { ShapeError, ValueError } from '../errors.js';
+import { calledAs } from '../graph/calls.js';
 import type { Dim, Shape } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
 import type { Bound, ConvolutionCall, Lowering } from '../graph/lowering.js';
@@ -316,9 +317,11 @@ function operandsOf(name: string, axes: Axes, x: Operand, weight: Operand): [Nod
  *   invalid
  */
 export function conv2d(x: Operand, weight: Operand, options?: ConvOptions): Node {
-  const read = convOptions.read(options, '[conv2d]');
-  const operands = operandsOf('conv2d', imageAxes, x, weight);
-  return convolved(operands, attributesOf('conv2d', imageAxes, operands, read));
+  return calledAs('conv2d', () => {
+    const read = convOptions.read(options, '[conv2d]');
+    const operands = operandsOf('conv2d', imageAxes, x, weight);
+    return convolved(operands, attributesOf('conv2d', imageAxes, operands, read));
+  });
 }
 
 /**
@@ -332,13 +335,15 @@ export function conv2d(x: Operand, weight: Operand, options?: ConvOptions): Node
  *   invalid
  */
 export function conv1d(x: Operand, weight: Operand, options?: ConvOptions): Node {
-  const read = convOptions.read(options, '[conv1d]');
-  const operands = operandsOf('conv1d', sequenceAxes, x, weight);
-  const attributes = attributesOf('conv1d', sequenceAxes, operands, read);
-  const [image, filters] = operands.map(asImage) as [Node, Node];
-  const images = convolved([image, filters], attributes);
-  const [batch, channels, , length] = images.shape as readonly [Dim, Dim, Dim, Dim];
-  return reshape(images, [batch, channels, length]);
+  return calledAs('conv1d', () => {
+    const read = convOptions.read(options, '[conv1d]');
+    const operands = operandsOf('conv1d', sequenceAxes, x, weight);
+    const attributes = attributesOf('conv1d', sequenceAxes, operands, read);
+    const [image, filters] = operands.map(asImage) as [Node, Node];
+    const images = convolved([image, filters], attributes);
+    const [batch, channels, , length] = images.shape as readonly [Dim, Dim, Dim, Dim];
+    return reshape(images, [batch, channels, length]);
+  });
 }
 
 /** Returns sequences [a, b, length] as images [a, b, 1, length]. */

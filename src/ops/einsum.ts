@@ -1,5 +1,6 @@
 /** The op `einsum`: sums of products of elements, written in Einstein's notation. */
 
+import { calledAs } from '../graph/calls.js';
 import { type Dim, sizeOfDims } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
@@ -168,28 +169,30 @@ function cheapest(factors: readonly Factor[]): [number, number] {
  *   DTypeError if the dtypes differ or are not floating-point
  */
 export function einsum(subscripts: string, ...operands: readonly Operand[]): Node {
-  const nodes = lift('einsum', operands);
-  const fail = failFor({ name: 'einsum' }, nodes);
-  if (nodes.length === 0) fail.value('expected at least one operand after the subscripts');
-  floatingDType(nodes, {}, fail);
-  const { operands: labels, result, lengths } = subscriptsOf(subscripts, nodes, fail);
-  let factors = nodes.map((node, i) =>
-    withoutOnes(withoutRepeats({ node, labels: labels[i] as readonly Label[] }), lengths),
-  );
-  /** Returns the labels that the result or one of these factors has. */
-  const needed = (others: readonly Factor[]) =>
-    new Set([...result, ...others.flatMap((factor) => factor.labels)]);
-  factors = factors.map((factor, i) => summed(factor, needed(factors.toSpliced(i, 1))));
-  while (factors.length > 1) {
-    const [i, j] = cheapest(factors);
-    const [a, b] = [factors[i] as Factor, factors[j] as Factor];
-    const rest = factors.toSpliced(j, 1).toSpliced(i, 1);
-    // The labels of the second factor come last in the product, so this order may spare a copy.
-    const last = result.at(-1);
-    const swaps = last !== undefined && a.labels.includes(last) && !b.labels.includes(last);
-    const both = swaps ? product(b, a, needed(rest)) : product(a, b, needed(rest));
-    factors = factors.with(i, both).toSpliced(j, 1);
-  }
-  const [last] = factors as [Factor];
-  return arranged(last, result);
+  return calledAs('einsum', () => {
+    const nodes = lift('einsum', operands);
+    const fail = failFor({ name: 'einsum' }, nodes);
+    if (nodes.length === 0) fail.value('expected at least one operand after the subscripts');
+    floatingDType(nodes, {}, fail);
+    const { operands: labels, result, lengths } = subscriptsOf(subscripts, nodes, fail);
+    let factors = nodes.map((node, i) =>
+      withoutOnes(withoutRepeats({ node, labels: labels[i] as readonly Label[] }), lengths),
+    );
+    /** Returns the labels that the result or one of these factors has. */
+    const needed = (others: readonly Factor[]) =>
+      new Set([...result, ...others.flatMap((factor) => factor.labels)]);
+    factors = factors.map((factor, i) => summed(factor, needed(factors.toSpliced(i, 1))));
+    while (factors.length > 1) {
+      const [i, j] = cheapest(factors);
+      const [a, b] = [factors[i] as Factor, factors[j] as Factor];
+      const rest = factors.toSpliced(j, 1).toSpliced(i, 1);
+      // The labels of the second factor come last in the product, so this order may spare a copy.
+      const last = result.at(-1);
+      const swaps = last !== undefined && a.labels.includes(last) && !b.labels.includes(last);
+      const both = swaps ? product(b, a, needed(rest)) : product(a, b, needed(rest));
+      factors = factors.with(i, both).toSpliced(j, 1);
+    }
+    const [last] = factors as [Factor];
+    return arranged(last, result);
+  });
 }

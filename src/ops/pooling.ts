@@ -5,6 +5,7 @@
  */
 
 import { ShapeError, ValueError } from '../errors.js';
+import { calledAs } from '../graph/calls.js';
 import type { Dim, Shape } from '../graph/dimension.js';
 import { input } from '../graph/leaf.js';
 import type { Bound, RoutineShapes } from '../graph/lowering.js';
@@ -302,8 +303,10 @@ function maxPool(x: Node, attributes: PoolAttributes): Node {
  *   x is not a Node, Tensor or number, or if an option is unknown or invalid
  */
 export function maxPool2d(x: Operand, options: MaxPoolOptions): Node {
-  const read = maxPoolOptions.read(options, '[maxPool2d]');
-  return maxPool(operandOf('maxPool2d', 'x', x, image), attributesOf('maxPool2d', read));
+  return calledAs('maxPool2d', () => {
+    const read = maxPoolOptions.read(options, '[maxPool2d]');
+    return maxPool(operandOf('maxPool2d', 'x', x, image), attributesOf('maxPool2d', read));
+  });
 }
 
 /**
@@ -313,9 +316,11 @@ export function maxPool2d(x: Operand, options: MaxPoolOptions): Node {
  *   x is not a Node, Tensor or number, or if an option is unknown or invalid
  */
 export function maxPool1d(x: Operand, options: MaxPoolOptions): Node {
-  const read = maxPoolOptions.read(options, '[maxPool1d]');
-  const attributes = attributesOf('maxPool1d', read);
-  return asImage(operandOf('maxPool1d', 'x', x, sequence), (node) => maxPool(node, attributes));
+  return calledAs('maxPool1d', () => {
+    const read = maxPoolOptions.read(options, '[maxPool1d]');
+    const attributes = attributesOf('maxPool1d', read);
+    return asImage(operandOf('maxPool1d', 'x', x, sequence), (node) => maxPool(node, attributes));
+  });
 }
 
 /**
@@ -326,10 +331,12 @@ export function maxPool1d(x: Operand, options: MaxPoolOptions): Node {
  *   is int32; ValueError if x is not a Node, Tensor or number, or if an option is unknown or invalid
  */
 export function avgPool2d(x: Operand, options: AvgPoolOptions): Node {
-  const read = avgPoolOptions.read(options, '[avgPool2d]');
-  const { countPadding = true } = read;
-  const attributes = { ...attributesOf('avgPool2d', read), countPadding };
-  return averaged([operandOf('avgPool2d', 'x', x, image)], attributes);
+  return calledAs('avgPool2d', () => {
+    const read = avgPoolOptions.read(options, '[avgPool2d]');
+    const { countPadding = true } = read;
+    const attributes = { ...attributesOf('avgPool2d', read), countPadding };
+    return averaged([operandOf('avgPool2d', 'x', x, image)], attributes);
+  });
 }
 
 /**
@@ -339,8 +346,12 @@ export function avgPool2d(x: Operand, options: AvgPoolOptions): Node {
  *   is int32; ValueError if x is not a Node, Tensor or number, or if an option is unknown or invalid
  */
 export function avgPool1d(x: Operand, options: AvgPoolOptions): Node {
-  const read = avgPoolOptions.read(options, '[avgPool1d]');
-  const { countPadding = true } = read;
-  const attributes = { ...attributesOf('avgPool1d', read), countPadding };
-  return asImage(operandOf('avgPool1d', 'x', x, sequence), (node) => averaged([node], attributes));
+  return calledAs('avgPool1d', () => {
+    const read = avgPoolOptions.read(options, '[avgPool1d]');
+    const { countPadding = true } = read;
+    const attributes = { ...attributesOf('avgPool1d', read), countPadding };
+    return asImage(operandOf('avgPool1d', 'x', x, sequence), (node) =>
+      averaged([node], attributes),
+    );
+  });
 }

@@ -2,15 +2,19 @@ import { describe, expect, it } from 'vitest';
 import {
   adam,
   Dense,
+  Dropout,
+  GRU,
   GraphError,
   inference,
   input,
   Module,
+  MultiHeadAttention,
   mean,
   type Node,
   parameter,
   relu,
   type Scope,
+  Sequential,
   StateError,
   scope,
   sgd,
@@ -120,6 +124,62 @@ describe('a scope', () => {
     expect(error.message).toBe(
       "scope 'one': a Dense has this scope already, so a Net cannot have it; give each module a key of its own",
     );
+  });
+
+  it.each<[string, (at: Scope, wrong: boolean) => Module]>([
+    ['Dense', (at, wrong) => new Dense(at, { inputs: wrong ? 0 : 1, units: 1 })],
+    ['Dropout', (at, wrong) => new Dropout(at, { rate: wrong ? 2 : 0.5 })],
+    ['Sequential', (at, wrong) => new Sequential(at, [wrong ? (7 as never) : relu])],
+    [
+      'MultiHeadAttention',
+      (at, wrong) => new MultiHeadAttention(at, { features: 4, heads: wrong ? 3 : 2 }),
+    ],
+    [
+      'Net',
+      (at, wrong) =>
+        new (class extends Module {
+          readonly first = new Dense(this.scope('first'), { inputs: 1, units: 1 });
+          readonly second = new Dense(this.scope('second'), { inputs: 1, units: wrong ? 0 : 1 });
+          forward(x: Node) {
+            return this.second.apply(this.first.apply(x));
+          }
+        })(at),
+    ],
+    ['GRU', (at, wrong) => new GRU(at, { inputs: 1, units: 1, layers: wrong ? 0 : 2 })],
+  ])('is free again if the constructor of its module throws: %s', (_kind, make) => {
+    const net = scope('net');
+    const at = net.scope('layer');
+    expect(errorOf(() => make(at, true)).message).not.toContain('has this scope already');
+    const made = make(at, false);
+    expect(errorOf(() => make(at, false)).message).toContain('has this scope already');
+    expect(made.name).toBe('net.layer');
+  });
+
+  it('is not taken from a module that catches the error of another one', () => {
+    class Tolerant extends Module {
+      readonly head: Dense;
+      constructor(at: Scope) {
+        super(at);
+        errorOf(() => new Dense(this.scope('head'), { inputs: 0, units: 1 }));
+        this.head = new Dense(this.scope('head'), { inputs: 1, units: 1 });
+      }
+      forward(x: Node) {
+        return this.head.apply(x);
+      }
+    }
+    const at = scope('net');
+    const beside = new Dense(at.scope('beside'), { inputs: 1, units: 1 });
+    const net = new Tolerant(at);
+    net.apply(input('x', [1, 1]));
+    expect(errorOf(() => new Tolerant(at)).message).toContain('has this scope already');
+    const other = scope('other');
+    const first = new Tolerant(other);
+    const second = new Tolerant(other);
+    second.apply(input('x', [1, 1]));
+    expect(errorOf(() => first.apply(input('x', [1, 1]))).message).toContain(
+      "scope 'other': a Tolerant has this scope already",
+    );
+    beside.apply(input('x', [1, 1]));
   });
 
   it.each([[''], ['a.b'], [7]])('refuses the key %o', (key) => {

@@ -2,7 +2,7 @@
 // out of range. The C++ tests compare every routine with a reference.
 import { describe, expect, it } from 'vitest';
 import { outOfRange } from '../../src/compile/failed-run.js';
-import { NativeError, ValueError } from '../../src/index.js';
+import { gather as gathered, input, NativeError, ValueError } from '../../src/index.js';
 import { type Addon, load, routineFacts } from '../../src/native/addon.js';
 import { prepareRoutine } from '../../src/native/kernels.js';
 import {
@@ -184,11 +184,14 @@ describe('a program with an index out of range', () => {
   });
 
   it('becomes a ValueError that names the node, the index, the axis and the bound', () => {
-    const encoded = { nodes: [['gather #3']] } as unknown as Parameters<typeof outOfRange>[0];
+    const node = gathered(input('table', [2]), input('indices', [1], { dtype: 'int32' })).named(
+      'rows',
+    );
+    const encoded = { nodes: [[node]] } as unknown as Parameters<typeof outOfRange>[0];
     const error = outOfRange(encoded, failure, 8);
     expect(error).toBeInstanceOf(ValueError);
     expect(error.message).toBe(
-      'run 8: gather #3: element 1 of the indices is -4, but the valid indices of axis 4 are from -3 to 2; the run has written nothing',
+      "run 8: [gather 'rows']: element 1 of the indices is -4, but the valid indices of axis 4 are from -3 to 2; the run has written nothing",
     );
   });
 });

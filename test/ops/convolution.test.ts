@@ -192,7 +192,7 @@ describe('named dimensions', () => {
       const error = errorOf(start);
       expect(error).toBeInstanceOf(ShapeError);
       expect(error.message).toMatch(
-        /^\[convolution #\d+\] a filter of height 3 does not fit into the height of x, which is 2 \(with padding: 2\)/,
+        /^\[conv2d #\d+\] a filter of height 3 does not fit into the height of x, which is 2 \(with padding: 2\)/,
       );
     }
   });

@@ -43,7 +43,7 @@ const composed = `log2 reciprocal gelu silu mish hardSigmoid hardSwish elu selu 
 /** Ops that only these functions and gradient rules apply. */
 const inner = `recurrence takeLabels negativeLogLikelihood maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis
   convolution convolutionInputGradient convolutionWeightGradient normalization
-  blockedAttention maskedSoftmax positions`;
+  blockedAttention maskedSoftmax positions trainingBatch`;
 const words = (text: string) => text.trim().split(/\s+/);
 
 describe('import * as fb from forebay', () => {

@@ -2,6 +2,7 @@
 
 import { GraphError, NativeError, ShapeError, ValueError } from '../../errors.js';
 import { expansionOf } from '../../evaluate/lowered.js';
+import { describeNode } from '../../graph/calls.js';
 import { type Bindings, bindDim, type Dim } from '../../graph/dimension.js';
 import type { Node } from '../../graph/node.js';
 import { boundResults } from '../../graph/results.js';
@@ -66,10 +67,12 @@ class Lower {
     try {
       return record.lower(lowering, { build, node, bound, args });
     } catch (cause) {
-      if (cause instanceof ShapeError) throw new ShapeError(`${node} ${cause.message}`, { cause });
-      if (cause instanceof ValueError) throw new ValueError(`${node}: ${cause.message}`, { cause });
+      if (cause instanceof ShapeError)
+        throw new ShapeError(`${describeNode(node)} ${cause.message}`, { cause });
+      if (cause instanceof ValueError)
+        throw new ValueError(`${describeNode(node)}: ${cause.message}`, { cause });
       if (cause instanceof NativeError)
-        throw new NativeError(`${node} ${cause.message}`, { cause });
+        throw new NativeError(`${describeNode(node)} ${cause.message}`, { cause });
       throw cause;
     }
   }
@@ -87,7 +90,7 @@ class Lower {
     }
     if (!negative) return this.build.shared(shape);
     throw new ShapeError(
-      `${node} has shape ${formatShape(node.shape)}, which is ${formatShape(shape)} in this run`,
+      `${describeNode(node)} has shape ${formatShape(node.shape)}, which is ${formatShape(shape)} in this run`,
     );
   }
 }
