@@ -417,7 +417,7 @@ MODELS = {
     "cnn": orders(ConvolutionNet),
     "resnet": orders(ResNet),
     "tcn": {"": Temporal},
-    "gpt": {"": Gpt},
     "bag": {"nn.Embedding": Bag, "nn.EmbeddingBag": EmbeddingBag},
+    "gpt": {"": Gpt},
     "predict": {"": Perceptron},
 }

@@ -8,27 +8,20 @@ import { evaluate } from '../evaluate/evaluate.js';
 import { constant, type Initializer } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import {
-  abs,
   cast,
-  div,
-  matmul,
-  max,
   mul,
-  oneHot,
   type RandomOptions,
   randomNormal,
   randomTruncatedNormal,
   randomUniform,
   reshape,
-  sqrt,
-  square,
   sub,
-  sum,
   transpose,
 } from '../ops/index.js';
 import { dtypeName } from '../tensor/dtype.js';
 import { assertShape, formatShape, sizeOf } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
+import { orthonormal } from './orthogonal.js';
 
 /**
  * Returns fanIn, the number of inputs of each unit, and fanOut, the number of units to which each input is connected.
@@ -194,10 +187,7 @@ function finite(value: number, name: string, what: string): number {
   );
 }
 
-/**
- * Returns the orthogonal factor of the polar decomposition of a matrix of normal numbers, times `gain`. It is uniformly
- * distributed, because the distribution of the normal matrix does not change under rotations.
- */
+/** Returns a random matrix with orthogonal rows or columns, times `gain`. */
 function orthogonal(
   shape: readonly number[],
   { dtype = 'float32', seed }: RandomOptions,
@@ -215,31 +205,7 @@ function orthogonal(
     dtype: 'float64',
     ...(seed !== undefined && { seed }),
   });
-  const factor = short === 0 ? drawn : constant(polarFactor(evaluate(drawn)));
+  const factor = short === 0 ? drawn : constant(orthonormal(evaluate(drawn)));
   const matrix = rows < columns ? transpose(factor) : factor;
   return evaluate(cast(reshape(mul(matrix, gain), shape), dtype));
-}
-
-/**
- * Returns the orthogonal factor Q of the polar decomposition X = Q P of a matrix with at least as many rows as columns,
- * by the iteration X <- X (3 I - X' X) / 2 (Björck & Bowie, SIAM J. Numer. Anal. 1971). It raises each singular value to 1,
- * if all are at most 1 at first: a small one grows by a factor of 1.5 in each step, and the distance from 1 is squared at
- * the end.
- */
-function polarFactor(drawn: Tensor): Tensor {
-  const columns = drawn.shape[1] as number;
-  const diagonal = new Tensor(Int32Array.from({ length: columns }, (_, i) => i));
-  const identity = oneHot(diagonal, columns, { dtype: 'float64' });
-  let x = evaluate(div(drawn, sqrt(sum(square(drawn)))));
-  // A matrix needs about 30 steps. With 200, all singular values above 1e-35 are raised to 1.
-  for (let step = 0; step < 200; step++) {
-    const products = matmul(transpose(x), x);
-    const { next, error } = evaluate({
-      next: mul(0.5, sub(mul(3, x), matmul(x, products))),
-      error: max(abs(sub(products, identity))),
-    });
-    x = next;
-    if (error.item() < 1e-8) break;
-  }
-  return x;
 }

@@ -24,8 +24,8 @@ export interface Optimizer<Given extends readonly unknown[]> {
    * values that would be subnormal numbers become 0, because processors are slow with subnormal numbers.
    * @param loss a scalar loss, or gradients that `backward` returned
    * @param trainables a module, a parameter, or a list of them
-   * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, or if no gradient
-   *   reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a
+   * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, if two parameters
+   *   have the same name, or if no gradient reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a
    *   scalar of an accepted dtype; ValueError if there is nothing to train, or if an option is missing, unknown or
    *   invalid
    */

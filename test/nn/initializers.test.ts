@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  cast,
   evaluate,
   type Initializer,
   initializers,
@@ -101,6 +102,37 @@ describe('initialisers', () => {
       });
     },
   );
+
+  it.each<['float32' | 'float64', number, number[]]>([
+    ['float32', 1e-6, [512, 512]],
+    ['float64', 1e-12, [512, 512]],
+    ['float64', 1e-12, [65, 100]],
+    ['float64', 1e-12, [300, 64]],
+  ])('orthogonal is exact to the rounding of %s, %d, for shape %o', (dtype, bound, dims) => {
+    const drawn = parameter('w', { shape: dims, init: orthogonal(), seed: 1, dtype });
+    const weight = cast(drawn, 'float64');
+    const [rows, columns] = dims as [number, number];
+    const products =
+      rows > columns ? matmul(transpose(weight), weight) : matmul(weight, transpose(weight));
+    const { data, shape: found } = evaluate(products);
+    const errors = [...data].map((value, index) => {
+      return Math.abs(value - (index % ((found[0] as number) + 1) === 0 ? 1 : 0));
+    });
+    expect(errors.reduce((a, b) => Math.max(a, b))).toBeLessThan(bound);
+  });
+
+  it('orthogonal draws all orthogonal matrices with equal probability', () => {
+    const traces = Array.from({ length: 1000 }, (_, seed) => {
+      const [a, , , , b, , , , c] = draw(orthogonal(), { shape: [3, 3], seed }) as number[];
+      return (a as number) + (b as number) + (c as number);
+    });
+    const moment = (power: number) =>
+      traces.reduce((total, trace) => total + trace ** power, 0) / traces.length;
+    // The moments of the trace are those of a normal number, 0, 1, 0 and 3, up to the third (Diaconis & Evans 2001).
+    expect(Math.abs(moment(1))).toBeLessThan(0.1);
+    expect(Math.abs(moment(2) - 1)).toBeLessThan(0.15);
+    expect(Math.abs(moment(3))).toBeLessThan(0.3);
+  });
 
   it('orthogonal has elements of both signs, and none is fixed by the algorithm', () => {
     const positive = (index: number) =>

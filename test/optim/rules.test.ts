@@ -12,6 +12,7 @@ import {
   clipGlobalNorm,
   clipValue,
   compile,
+  Dense,
   decayWeights,
   evaluate,
   GraphError,
@@ -22,6 +23,7 @@ import {
   optimize,
   type Rule,
   rates,
+  Sequential,
   scaleByAdam,
   scaleByRate,
   schedules,
@@ -75,6 +77,39 @@ describe('what is trained', () => {
     for (const given of [counted, backward(counted)]) {
       expect(namesOf(optimize(given, w, sgd({ rate: 1 })))).toEqual(['w', 'count']);
     }
+  });
+});
+
+describe('two parameters of one name', () => {
+  const dense = (units: number) => new Dense('dense', { inputs: units, units });
+  const loss = (one: Dense, two: Dense) =>
+    add(sum(one.apply(input('x', [1, 2]))), sum(two.apply(input('y', [1, 3]))));
+
+  it('are refused by all optimizers, and the error says where both were given', () => {
+    const [one, two] = [dense(2), dense(3)];
+    const list = [one, [two]];
+    const calls: [string, () => Updates][] = [
+      ['optimize', () => optimize(loss(one, two), list, adamW())],
+      ['adamW', () => adamW(loss(one, two), list)],
+      ['adam', () => adam(loss(one, two), list, { rate: 1 })],
+      ['sgd', () => sgd(loss(one, two), list, { rate: 1 })],
+    ];
+    for (const [name, call] of calls) {
+      const error = errorOf(call);
+      expect(error).toBeInstanceOf(GraphError);
+      expect(error.message).toBe(
+        `${name}: two parameters are named 'dense.weight': weight of [Dense 'dense'] at [0], of shape [2, 2], and weight of [Dense 'dense'] at [1][0], of shape [3, 3]; give their layers different names, because states of optimizers, files and runs go by the names of parameters`,
+      );
+    }
+    two.freeze();
+    expect(namesOf(sgd(loss(one, two), list, { rate: 1 }))).toEqual(['dense.weight', 'dense.bias']);
+  });
+
+  it('are refused in one module, whose paths differ', () => {
+    const net = new Sequential('net', [dense(2), dense(2)]);
+    expect(errorOf(() => adamW(sum(net.apply(input('x', [1, 2]))), net)).message).toContain(
+      "0.weight of [Sequential 'net'], of shape [2, 2], and 1.weight of [Sequential 'net'], of shape",
+    );
   });
 });
 

@@ -288,7 +288,7 @@ struct Loop3 : LoopLists {
   }
 };
 
-// lstm-seed, lstm, lstm-small and 2 more
+// lstm-seed, lstm
 template <class T>
 struct Loop4 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
@@ -633,7 +633,7 @@ struct Loop9 : LoopLists {
   }
 };
 
-// lstm-small, lstm-medium, lstm-large and 11 more
+// lstm-small, lstm-medium, lstm-large and 13 more
 template <class T>
 struct Loop10 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -659,9 +659,55 @@ struct Loop10 : LoopLists {
   }
 };
 
-// vae-seed, tcn, dense relu mse sgd and 6 more
+// lstm-small, lstm-medium, lstm-large
 template <class T>
 struct Loop11 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 4;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("square"), {3}},
+      {idOf("mul"), {2, 3}},
+  };
+  static constexpr std::uint16_t results[] = {5};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 4}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v3 = Sub::of(v0, v1);
+        const T v4 = Square::of(v3);
+        const T v5 = Mul::of(v2, v3);
+        y0[i] = v5;
+        f0 = v4;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
+      }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+    }
+  }
+};
+
+// vae-seed, tcn, dense relu mse sgd and 6 more
+template <class T>
+struct Loop12 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -686,7 +732,7 @@ struct Loop11 : LoopLists {
 
 // vae-seed, vae-128, dense tanh mse sgd and 1 more
 template <class T>
-struct Loop12 : LoopLists {
+struct Loop13 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -714,7 +760,7 @@ struct Loop12 : LoopLists {
 
 // vae-seed, vae-128, autoencoder
 template <class T>
-struct Loop13 : LoopLists {
+struct Loop14 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 96;
   static constexpr LoopStep steps[] = {
@@ -770,7 +816,7 @@ struct Loop13 : LoopLists {
 
 // vae-seed
 template <class T>
-struct Loop14 : LoopLists {
+struct Loop15 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 52;
   static constexpr LoopStep steps[] = {
@@ -857,7 +903,7 @@ struct Loop14 : LoopLists {
 
 // vae-seed
 template <class T>
-struct Loop15 : LoopLists {
+struct Loop16 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -892,1543 +938,9 @@ struct Loop15 : LoopLists {
   }
 };
 
-// vae-128, dense relu binary sgd
-template <class T>
-struct Loop16 : LoopLists {
-  static constexpr std::uint16_t loadCount = 7;
-  static constexpr std::uint32_t singles = 116;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("softplus"), {7}},
-      {idOf("sub"), {2, 3}},
-      {idOf(nameOf(maskOf(typeOf<T>))), {9}},
-      {idOf("where"), {10, 8, 4}},
-      {idOf("equal"), {8, 5}},
-      {idOf("where"), {12, 11, 8}},
-      {idOf("mul"), {9, 13}},
-      {idOf("neg"), {7}},
-      {idOf("softplus"), {15}},
-      {idOf(nameOf(maskOf(typeOf<T>))), {3}},
-      {idOf("where"), {17, 16, 4}},
-      {idOf("equal"), {16, 5}},
-      {idOf("where"), {19, 18, 16}},
-      {idOf("fma"), {3, 20, 14}},
-      {idOf("mul"), {6, 9}},
-      {idOf("where"), {12, 22, 4}},
-      {idOf("where"), {10, 23, 4}},
-      {idOf("where"), {12, 4, 22}},
-      {idOf("add"), {24, 25}},
-      {idOf("sigmoid"), {7}},
-      {idOf("mul"), {6, 3}},
-      {idOf("where"), {19, 28, 4}},
-      {idOf("where"), {17, 29, 4}},
-      {idOf("where"), {19, 4, 28}},
-      {idOf("add"), {30, 31}},
-      {idOf("sigmoid"), {15}},
-      {idOf("mul"), {32, 33}},
-      {idOf("neg"), {34}},
-      {idOf("fma"), {26, 27, 35}},
-  };
-  static constexpr std::uint16_t results[] = {21, 36};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T v5 = *rowOf<T>(call, 5, r);
-      const T v6 = *rowOf<T>(call, 6, r);
-      T* const y0 = rowOf<T>(call, 7, r);
-      T* const y1 = rowOf<T>(call, 8, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v3 = x3[i];
-        const T v7 = Add::of(v0, v1);
-        const T v8 = Softplus::of(v7);
-        const T v9 = Sub::of(v2, v3);
-        const bool v10 = converted<bool>(v9);
-        const T v11 = Where::of(v10, v8, v4);
-        const bool v12 = Equal::of(v8, v5);
-        const T v13 = Where::of(v12, v11, v8);
-        const T v14 = Mul::of(v9, v13);
-        const T v15 = Neg::of(v7);
-        const T v16 = Softplus::of(v15);
-        const bool v17 = converted<bool>(v3);
-        const T v18 = Where::of(v17, v16, v4);
-        const bool v19 = Equal::of(v16, v5);
-        const T v20 = Where::of(v19, v18, v16);
-        const T v21 = Fma::of(v3, v20, v14);
-        const T v22 = Mul::of(v6, v9);
-        const T v23 = Where::of(v12, v22, v4);
-        const T v24 = Where::of(v10, v23, v4);
-        const T v25 = Where::of(v12, v4, v22);
-        const T v26 = Add::of(v24, v25);
-        const T v27 = Sigmoid::of(v7);
-        const T v28 = Mul::of(v6, v3);
-        const T v29 = Where::of(v19, v28, v4);
-        const T v30 = Where::of(v17, v29, v4);
-        const T v31 = Where::of(v19, v4, v28);
-        const T v32 = Add::of(v30, v31);
-        const T v33 = Sigmoid::of(v15);
-        const T v34 = Mul::of(v32, v33);
-        const T v35 = Neg::of(v34);
-        const T v36 = Fma::of(v26, v27, v35);
-        y0[i] = v21;
-        y1[i] = v36;
-      }
-    }
-  }
-};
-
-// vae-128, autoencoder
+// vae-128, dense relu binary sgd, autoencoder
 template <class T>
 struct Loop17 : LoopLists {
-  static constexpr std::uint16_t loadCount = 6;
-  static constexpr std::uint32_t singles = 34;
-  static constexpr LoopStep steps[] = {
-      {idOf("fma"), {1, 2, 0}},
-      {idOf("mul"), {0, 3}},
-      {idOf("fma"), {1, 4, 7}},
-      {idOf("fma"), {8, 4, 5}},
-  };
-  static constexpr std::uint16_t results[] = {6, 9};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T v5 = *rowOf<T>(call, 5, r);
-      T* const y0 = rowOf<T>(call, 6, r);
-      T* const y1 = rowOf<T>(call, 7, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v4 = x4[i];
-        const T v6 = Fma::of(v1, v2, v0);
-        const T v7 = Mul::of(v0, v3);
-        const T v8 = Fma::of(v1, v4, v7);
-        const T v9 = Fma::of(v8, v4, v5);
-        y0[i] = v6;
-        y1[i] = v9;
-      }
-    }
-  }
-};
-
-// vae-128, mlp-1, mlp-64 and 8 more
-template <class T>
-struct Loop18 : LoopLists {
-  static constexpr std::uint16_t loadCount = 13;
-  static constexpr std::uint32_t singles = 3962;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("fma"), {2, 3, 13}},
-      {idOf("abs"), {14}},
-      {idOf("greater"), {4, 15}},
-      {idOf("where"), {16, 5, 14}},
-      {idOf("square"), {0}},
-      {idOf("mul"), {18, 6}},
-      {idOf("fma"), {7, 8, 19}},
-      {idOf("abs"), {20}},
-      {idOf("greater"), {4, 21}},
-      {idOf("where"), {22, 5, 20}},
-      {idOf("sqrt"), {23}},
-      {idOf("fma"), {24, 9, 11}},
-      {idOf("div"), {10, 25}},
-      {idOf("fnma"), {26, 17, 12}},
-  };
-  static constexpr std::uint16_t results[] = {17, 23, 27};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T v5 = *rowOf<T>(call, 5, r);
-      const T v6 = *rowOf<T>(call, 6, r);
-      const T* const x7 = rowOf<T>(call, 7, r);
-      const T v8 = *rowOf<T>(call, 8, r);
-      const T v9 = *rowOf<T>(call, 9, r);
-      const T v10 = *rowOf<T>(call, 10, r);
-      const T v11 = *rowOf<T>(call, 11, r);
-      const T* const x12 = rowOf<T>(call, 12, r);
-      T* const y0 = rowOf<T>(call, 13, r);
-      T* const y1 = rowOf<T>(call, 14, r);
-      T* const y2 = rowOf<T>(call, 15, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v7 = x7[i];
-        const T v12 = x12[i];
-        const T v13 = Mul::of(v0, v1);
-        const T v14 = Fma::of(v2, v3, v13);
-        const T v15 = Abs::of(v14);
-        const bool v16 = Greater::of(v4, v15);
-        const T v17 = Where::of(v16, v5, v14);
-        const T v18 = Square::of(v0);
-        const T v19 = Mul::of(v18, v6);
-        const T v20 = Fma::of(v7, v8, v19);
-        const T v21 = Abs::of(v20);
-        const bool v22 = Greater::of(v4, v21);
-        const T v23 = Where::of(v22, v5, v20);
-        const T v24 = Sqrt::of(v23);
-        const T v25 = Fma::of(v24, v9, v11);
-        const T v26 = Div::of(v10, v25);
-        const T v27 = Fnma::of(v26, v17, v12);
-        y0[i] = v17;
-        y1[i] = v23;
-        y2[i] = v27;
-      }
-    }
-  }
-};
-
-// mlp-1, mlp-64, mlp-256 and 12 more
-template <class T>
-struct Loop19 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("relu"), {2}},
-  };
-  static constexpr std::uint16_t results[] = {3};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = Add::of(v0, v1);
-        const T v3 = Relu::of(v2);
-        y0[i] = v3;
-      }
-    }
-  }
-};
-
-// mlp-1, mlp-64, mlp-256 and 6 more
-template <class T>
-struct Loop20 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 2;
-  static constexpr LoopStep steps[] = {
-      {idOf("sub"), {0, 1}},
-      {idOf("exp"), {2}},
-  };
-  static constexpr std::uint16_t results[] = {3};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      forElements<T>(columns, [&](auto access, std::int64_t i) FOREBAY_INLINED {
-        using V = typename decltype(access)::Value;
-        const V v0 = access.load(x0 + i);
-        const V v2 = Sub::of(v0, V(v1));
-        const V v3 = Exp::of(v2);
-        access.store(y0 + i, v3);
-      });
-    }
-  }
-};
-
-// mlp-1, mlp-64, mlp-256 and 11 more
-template <class T>
-struct Loop21 : LoopLists {
-  static constexpr std::uint16_t loadCount = 3;
-  static constexpr std::uint32_t singles = 2;
-  static constexpr LoopStep steps[] = {
-      {idOf("equal"), {0, 1}},
-      {idOf("where"), {3, 1, 2}},
-  };
-  static constexpr std::uint16_t results[] = {4};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      T* const y0 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const bool v3 = Equal::of(v0, v1);
-        const T v4 = Where::of(v3, v1, v2);
-        y0[i] = v4;
-      }
-    }
-  }
-};
-
-// mlp-1, dense relu mse adam
-template <class T>
-struct Loop22 : LoopLists {
-  static constexpr std::uint16_t loadCount = 14;
-  static constexpr std::uint32_t singles = 7925;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("mul"), {14, 2}},
-      {idOf("fma"), {3, 4, 15}},
-      {idOf("abs"), {16}},
-      {idOf("greater"), {5, 17}},
-      {idOf("where"), {18, 6, 16}},
-      {idOf("square"), {14}},
-      {idOf("mul"), {20, 7}},
-      {idOf("fma"), {8, 9, 21}},
-      {idOf("abs"), {22}},
-      {idOf("greater"), {5, 23}},
-      {idOf("where"), {24, 6, 22}},
-      {idOf("sqrt"), {25}},
-      {idOf("fma"), {26, 10, 12}},
-      {idOf("div"), {11, 27}},
-      {idOf("fnma"), {28, 19, 13}},
-  };
-  static constexpr std::uint16_t results[] = {19, 25, 29};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T v0 = *rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T v5 = *rowOf<T>(call, 5, r);
-      const T v6 = *rowOf<T>(call, 6, r);
-      const T v7 = *rowOf<T>(call, 7, r);
-      const T* const x8 = rowOf<T>(call, 8, r);
-      const T v9 = *rowOf<T>(call, 9, r);
-      const T v10 = *rowOf<T>(call, 10, r);
-      const T v11 = *rowOf<T>(call, 11, r);
-      const T v12 = *rowOf<T>(call, 12, r);
-      const T* const x13 = rowOf<T>(call, 13, r);
-      T* const y0 = rowOf<T>(call, 14, r);
-      T* const y1 = rowOf<T>(call, 15, r);
-      T* const y2 = rowOf<T>(call, 16, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v1 = x1[i];
-        const T v3 = x3[i];
-        const T v8 = x8[i];
-        const T v13 = x13[i];
-        const T v14 = Mul::of(v0, v1);
-        const T v15 = Mul::of(v14, v2);
-        const T v16 = Fma::of(v3, v4, v15);
-        const T v17 = Abs::of(v16);
-        const bool v18 = Greater::of(v5, v17);
-        const T v19 = Where::of(v18, v6, v16);
-        const T v20 = Square::of(v14);
-        const T v21 = Mul::of(v20, v7);
-        const T v22 = Fma::of(v8, v9, v21);
-        const T v23 = Abs::of(v22);
-        const bool v24 = Greater::of(v5, v23);
-        const T v25 = Where::of(v24, v6, v22);
-        const T v26 = Sqrt::of(v25);
-        const T v27 = Fma::of(v26, v10, v12);
-        const T v28 = Div::of(v11, v27);
-        const T v29 = Fnma::of(v28, v19, v13);
-        y0[i] = v19;
-        y1[i] = v25;
-        y2[i] = v29;
-      }
-    }
-  }
-};
-
-// mlp-64, mlp-256, conv and 5 more
-template <class T>
-struct Loop23 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("sub"), {0, 1}},
-  };
-  static constexpr std::uint16_t results[] = {2};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = Sub::of(v0, v1);
-        y0[i] = v2;
-      }
-    }
-  }
-};
-
-// mlp-64, mlp-256, conv and 5 more
-template <class T>
-struct Loop24 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("log"), {0}},
-      {idOf("add"), {2, 1}},
-  };
-  static constexpr std::uint16_t results[] = {3};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = Log::of(v0);
-        const T v3 = Add::of(v2, v1);
-        y0[i] = v3;
-      }
-    }
-  }
-};
-
-// conv, conv-chain, cnn-mnist and 2 more
-template <class T>
-struct Loop25 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 2;
-  static constexpr LoopStep steps[] = {
-      {idOf("div"), {0, 1}},
-  };
-  static constexpr std::uint16_t results[] = {2};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = Div::of(v0, v1);
-        y0[i] = v2;
-      }
-    }
-  }
-};
-
-// cnn-mnist, resnet-cifar
-template <class T>
-struct Loop26 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("sub"), {0, 1}},
-      {idOf("square"), {2}},
-  };
-  static constexpr std::uint16_t results[] = {2, 3};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      T* const y1 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = Sub::of(v0, v1);
-        const T v3 = Square::of(v2);
-        y0[i] = v2;
-        y1[i] = v3;
-      }
-    }
-  }
-};
-
-// cnn-mnist, resnet-cifar
-template <class T>
-struct Loop27 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 2;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("sqrt"), {2}},
-  };
-  static constexpr std::uint16_t results[] = {3};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = Add::of(v0, v1);
-        const T v3 = Sqrt::of(v2);
-        y0[i] = v3;
-      }
-    }
-  }
-};
-
-// cnn-mnist, resnet-cifar
-template <class T>
-struct Loop28 : LoopLists {
-  static constexpr std::uint16_t loadCount = 4;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("div"), {0, 1}},
-      {idOf("fma"), {4, 2, 3}},
-      {idOf("relu"), {5}},
-  };
-  static constexpr std::uint16_t results[] = {4, 6};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      T* const y0 = rowOf<T>(call, 4, r);
-      T* const y1 = rowOf<T>(call, 5, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v4 = Div::of(v0, v1);
-        const T v5 = Fma::of(v4, v2, v3);
-        const T v6 = Relu::of(v5);
-        y0[i] = v4;
-        y1[i] = v6;
-      }
-    }
-  }
-};
-
-// cnn-mnist, resnet-cifar
-template <class T>
-struct Loop29 : LoopLists {
-  static constexpr std::uint16_t loadCount = 6;
-  static constexpr std::uint32_t singles = 2;
-  static constexpr LoopStep steps[] = {
-      {idOf("equal"), {0, 1}},
-      {idOf("where"), {6, 1, 2}},
-      {idOf("mul"), {7, 3}},
-      {idOf("mul"), {8, 4}},
-      {idOf("div"), {9, 5}},
-      {idOf("neg"), {10}},
-      {idOf("div"), {8, 5}},
-      {idOf("mul"), {7, 4}},
-  };
-  static constexpr std::uint16_t results[] = {7, 11, 12, 13};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      T* const y0 = rowOf<T>(call, 6, r);
-      T* const y1 = rowOf<T>(call, 7, r);
-      T* const y2 = rowOf<T>(call, 8, r);
-      T* const y3 = rowOf<T>(call, 9, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v4 = x4[i];
-        const T v5 = x5[i];
-        const bool v6 = Equal::of(v0, v1);
-        const T v7 = Where::of(v6, v1, v2);
-        const T v8 = Mul::of(v7, v3);
-        const T v9 = Mul::of(v8, v4);
-        const T v10 = Div::of(v9, v5);
-        const T v11 = Neg::of(v10);
-        const T v12 = Div::of(v8, v5);
-        const T v13 = Mul::of(v7, v4);
-        y0[i] = v7;
-        y1[i] = v11;
-        y2[i] = v12;
-        y3[i] = v13;
-      }
-    }
-  }
-};
-
-// cnn-mnist, resnet-cifar
-template <class T>
-struct Loop30 : LoopLists {
-  static constexpr std::uint16_t loadCount = 3;
-  static constexpr std::uint32_t singles = 2;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {1, 2}},
-      {idOf("div"), {0, 3}},
-  };
-  static constexpr std::uint16_t results[] = {4};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      T* const y0 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v3 = Mul::of(v1, v2);
-        const T v4 = Div::of(v0, v3);
-        y0[i] = v4;
-      }
-    }
-  }
-};
-
-// cnn-mnist, resnet-cifar
-template <class T>
-struct Loop31 : LoopLists {
-  static constexpr std::uint16_t loadCount = 4;
-  static constexpr std::uint32_t singles = 2;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {1, 2}},
-      {idOf("fma"), {0, 4, 3}},
-      {idOf("neg"), {5}},
-  };
-  static constexpr std::uint16_t results[] = {5, 6};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      T* const y0 = rowOf<T>(call, 4, r);
-      T* const y1 = rowOf<T>(call, 5, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v4 = Mul::of(v1, v2);
-        const T v5 = Fma::of(v0, v4, v3);
-        const T v6 = Neg::of(v5);
-        y0[i] = v5;
-        y1[i] = v6;
-      }
-    }
-  }
-};
-
-// resnet-cifar
-template <class T>
-struct Loop32 : LoopLists {
-  static constexpr std::uint16_t loadCount = 5;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("div"), {0, 1}},
-      {idOf("fma"), {5, 2, 3}},
-      {idOf("add"), {6, 4}},
-      {idOf("relu"), {7}},
-  };
-  static constexpr std::uint16_t results[] = {5, 8};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      T* const y0 = rowOf<T>(call, 5, r);
-      T* const y1 = rowOf<T>(call, 6, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v4 = x4[i];
-        const T v5 = Div::of(v0, v1);
-        const T v6 = Fma::of(v5, v2, v3);
-        const T v7 = Add::of(v6, v4);
-        const T v8 = Relu::of(v7);
-        y0[i] = v5;
-        y1[i] = v8;
-      }
-    }
-  }
-};
-
-// resnet-cifar
-template <class T>
-struct Loop33 : LoopLists {
-  static constexpr std::uint16_t loadCount = 7;
-  static constexpr std::uint32_t singles = 8;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("equal"), {2, 3}},
-      {idOf("where"), {8, 3, 7}},
-      {idOf("mul"), {9, 4}},
-      {idOf("mul"), {10, 5}},
-      {idOf("div"), {11, 6}},
-      {idOf("neg"), {12}},
-      {idOf("div"), {10, 6}},
-      {idOf("mul"), {9, 5}},
-  };
-  static constexpr std::uint16_t results[] = {9, 13, 14, 15};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      T* const y0 = rowOf<T>(call, 7, r);
-      T* const y1 = rowOf<T>(call, 8, r);
-      T* const y2 = rowOf<T>(call, 9, r);
-      T* const y3 = rowOf<T>(call, 10, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v4 = x4[i];
-        const T v5 = x5[i];
-        const T v6 = x6[i];
-        const T v7 = Add::of(v0, v1);
-        const bool v8 = Equal::of(v2, v3);
-        const T v9 = Where::of(v8, v3, v7);
-        const T v10 = Mul::of(v9, v4);
-        const T v11 = Mul::of(v10, v5);
-        const T v12 = Div::of(v11, v6);
-        const T v13 = Neg::of(v12);
-        const T v14 = Div::of(v10, v6);
-        const T v15 = Mul::of(v9, v5);
-        y0[i] = v9;
-        y1[i] = v13;
-        y2[i] = v14;
-        y3[i] = v15;
-      }
-    }
-  }
-};
-
-// tcn
-template <class T>
-struct Loop34 : LoopLists {
-  static constexpr std::uint16_t loadCount = 4;
-  static constexpr std::uint32_t singles = 10;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("sub"), {4, 2}},
-      {idOf("square"), {5}},
-      {idOf("mul"), {3, 5}},
-  };
-  static constexpr std::uint16_t results[] = {6, 7};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      T* const y0 = rowOf<T>(call, 4, r);
-      T* const y1 = rowOf<T>(call, 5, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v4 = Add::of(v0, v1);
-        const T v5 = Sub::of(v4, v2);
-        const T v6 = Square::of(v5);
-        const T v7 = Mul::of(v3, v5);
-        y0[i] = v6;
-        y1[i] = v7;
-      }
-    }
-  }
-};
-
-// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
-template <class T>
-struct Loop35 : LoopLists {
-  static constexpr std::uint16_t loadCount = 4;
-  static constexpr std::uint32_t singles = 8;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("sub"), {4, 2}},
-      {idOf("square"), {5}},
-      {idOf("mul"), {3, 5}},
-  };
-  static constexpr std::uint16_t results[] = {6, 7};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      T* const y0 = rowOf<T>(call, 4, r);
-      T* const y1 = rowOf<T>(call, 5, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v4 = Add::of(v0, v1);
-        const T v5 = Sub::of(v4, v2);
-        const T v6 = Square::of(v5);
-        const T v7 = Mul::of(v3, v5);
-        y0[i] = v6;
-        y1[i] = v7;
-      }
-    }
-  }
-};
-
-// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
-template <class T>
-struct Loop36 : LoopLists {
-  static constexpr std::uint16_t loadCount = 3;
-  static constexpr std::uint32_t singles = 2;
-  static constexpr LoopStep steps[] = {
-      {idOf("fnma"), {1, 2, 0}},
-  };
-  static constexpr std::uint16_t results[] = {3};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      T* const y0 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v3 = Fnma::of(v1, v2, v0);
-        y0[i] = v3;
-      }
-    }
-  }
-};
-
-// dense sigmoid mse sgd
-template <class T>
-struct Loop37 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("sigmoid"), {2}},
-  };
-  static constexpr std::uint16_t results[] = {3};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = Add::of(v0, v1);
-        const T v3 = Sigmoid::of(v2);
-        y0[i] = v3;
-      }
-    }
-  }
-};
-
-// dense sigmoid mse sgd
-template <class T>
-struct Loop38 : LoopLists {
-  static constexpr std::uint16_t loadCount = 3;
-  static constexpr std::uint32_t singles = 4;
-  static constexpr LoopStep steps[] = {
-      {idOf("sub"), {2, 1}},
-      {idOf("mul"), {1, 3}},
-      {idOf("mul"), {0, 4}},
-  };
-  static constexpr std::uint16_t results[] = {5};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      T* const y0 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v3 = Sub::of(v2, v1);
-        const T v4 = Mul::of(v1, v3);
-        const T v5 = Mul::of(v0, v4);
-        y0[i] = v5;
-      }
-    }
-  }
-};
-
-// dense softplus mse sgd
-template <class T>
-struct Loop39 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("softplus"), {2}},
-      {idOf("sigmoid"), {2}},
-  };
-  static constexpr std::uint16_t results[] = {3, 4};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      T* const y1 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = Add::of(v0, v1);
-        const T v3 = Softplus::of(v2);
-        const T v4 = Sigmoid::of(v2);
-        y0[i] = v3;
-        y1[i] = v4;
-      }
-    }
-  }
-};
-
-// dense softplus mse sgd
-template <class T>
-struct Loop40 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-  };
-  static constexpr std::uint16_t results[] = {2};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = Mul::of(v0, v1);
-        y0[i] = v2;
-      }
-    }
-  }
-};
-
-// dense relu probabilities sgd
-template <class T>
-struct Loop41 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 2;
-  static constexpr LoopStep steps[] = {
-      {idOf("sub"), {0, 1}},
-      {idOf("exp"), {2}},
-  };
-  static constexpr std::uint16_t results[] = {2, 3};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      T* const y1 = rowOf<T>(call, 3, r);
-      forElements<T>(columns, [&](auto access, std::int64_t i) FOREBAY_INLINED {
-        using V = typename decltype(access)::Value;
-        const V v0 = access.load(x0 + i);
-        const V v2 = Sub::of(v0, V(v1));
-        const V v3 = Exp::of(v2);
-        access.store(y0 + i, v2);
-        access.store(y1 + i, v3);
-      });
-    }
-  }
-};
-
-// dense relu probabilities sgd
-template <class T>
-struct Loop42 : LoopLists {
-  static constexpr std::uint16_t loadCount = 6;
-  static constexpr std::uint32_t singles = 58;
-  static constexpr LoopStep steps[] = {
-      {idOf("sub"), {0, 1}},
-      {idOf(nameOf(maskOf(typeOf<T>))), {2}},
-      {idOf("where"), {7, 6, 3}},
-      {idOf("equal"), {6, 4}},
-      {idOf("where"), {9, 8, 6}},
-      {idOf("mul"), {2, 10}},
-      {idOf("mul"), {5, 2}},
-      {idOf("where"), {9, 12, 3}},
-      {idOf("where"), {7, 13, 3}},
-      {idOf("where"), {9, 3, 12}},
-      {idOf("add"), {14, 15}},
-      {idOf("exp"), {6}},
-  };
-  static constexpr std::uint16_t results[] = {11, 16, 17};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T v5 = *rowOf<T>(call, 5, r);
-      T* const y0 = rowOf<T>(call, 6, r);
-      T* const y1 = rowOf<T>(call, 7, r);
-      T* const y2 = rowOf<T>(call, 8, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v6 = Sub::of(v0, v1);
-        const bool v7 = converted<bool>(v2);
-        const T v8 = Where::of(v7, v6, v3);
-        const bool v9 = Equal::of(v6, v4);
-        const T v10 = Where::of(v9, v8, v6);
-        const T v11 = Mul::of(v2, v10);
-        const T v12 = Mul::of(v5, v2);
-        const T v13 = Where::of(v9, v12, v3);
-        const T v14 = Where::of(v7, v13, v3);
-        const T v15 = Where::of(v9, v3, v12);
-        const T v16 = Add::of(v14, v15);
-        const T v17 = Exp::of(v6);
-        y0[i] = v11;
-        y1[i] = v16;
-        y2[i] = v17;
-      }
-    }
-  }
-};
-
-// dense relu probabilities sgd
-template <class T>
-struct Loop43 : LoopLists {
-  static constexpr std::uint16_t loadCount = 3;
-  static constexpr std::uint32_t singles = 2;
-  static constexpr LoopStep steps[] = {
-      {idOf("fnma"), {0, 1, 2}},
-  };
-  static constexpr std::uint16_t results[] = {3};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      T* const y0 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v3 = Fnma::of(v0, v1, v2);
-        y0[i] = v3;
-      }
-    }
-  }
-};
-
-// dense relu mse momentum
-template <class T>
-struct Loop44 : LoopLists {
-  static constexpr std::uint16_t loadCount = 8;
-  static constexpr std::uint32_t singles = 185;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {2, 3}},
-      {idOf("fma"), {0, 1, 8}},
-      {idOf("abs"), {9}},
-      {idOf("greater"), {4, 10}},
-      {idOf("where"), {11, 5, 9}},
-      {idOf("fnma"), {7, 12, 6}},
-  };
-  static constexpr std::uint16_t results[] = {12, 13};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T v0 = *rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T v5 = *rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      const T v7 = *rowOf<T>(call, 7, r);
-      T* const y0 = rowOf<T>(call, 8, r);
-      T* const y1 = rowOf<T>(call, 9, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v6 = x6[i];
-        const T v8 = Mul::of(v2, v3);
-        const T v9 = Fma::of(v0, v1, v8);
-        const T v10 = Abs::of(v9);
-        const bool v11 = Greater::of(v4, v10);
-        const T v12 = Where::of(v11, v5, v9);
-        const T v13 = Fnma::of(v7, v12, v6);
-        y0[i] = v12;
-        y1[i] = v13;
-      }
-    }
-  }
-};
-
-// dense relu mse momentum
-template <class T>
-struct Loop45 : LoopLists {
-  static constexpr std::uint16_t loadCount = 7;
-  static constexpr std::uint32_t singles = 90;
-  static constexpr LoopStep steps[] = {
-      {idOf("fma"), {0, 1, 2}},
-      {idOf("abs"), {7}},
-      {idOf("greater"), {3, 8}},
-      {idOf("where"), {9, 4, 7}},
-      {idOf("fnma"), {6, 10, 5}},
-  };
-  static constexpr std::uint16_t results[] = {10, 11};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T v6 = *rowOf<T>(call, 6, r);
-      T* const y0 = rowOf<T>(call, 7, r);
-      T* const y1 = rowOf<T>(call, 8, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v5 = x5[i];
-        const T v7 = Fma::of(v0, v1, v2);
-        const T v8 = Abs::of(v7);
-        const bool v9 = Greater::of(v3, v8);
-        const T v10 = Where::of(v9, v4, v7);
-        const T v11 = Fnma::of(v6, v10, v5);
-        y0[i] = v10;
-        y1[i] = v11;
-      }
-    }
-  }
-};
-
-// dense relu probabilities sgd
-template <class T>
-struct Loop46 : LoopLists {
-  static constexpr std::uint16_t loadCount = 1;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("log"), {0}},
-  };
-  static constexpr std::uint16_t results[] = {1};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      T* const y0 = rowOf<T>(call, 1, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = Log::of(v0);
-        y0[i] = v1;
-      }
-    }
-  }
-};
-
-// dense relu probabilities sgd
-template <class T>
-struct Loop47 : LoopLists {
-  static constexpr std::uint16_t loadCount = 1;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("neg"), {0}},
-  };
-  static constexpr std::uint16_t results[] = {1};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      T* const y0 = rowOf<T>(call, 1, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = Neg::of(v0);
-        y0[i] = v1;
-      }
-    }
-  }
-};
-
-// lstm
-template <class T>
-struct Loop48 : LoopLists {
-  static constexpr std::uint16_t loadCount = 9;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("sigmoid"), {9}},
-      {idOf("add"), {2, 3}},
-      {idOf("sigmoid"), {11}},
-      {idOf("mul"), {12, 4}},
-      {idOf("add"), {5, 6}},
-      {idOf("sigmoid"), {14}},
-      {idOf("add"), {7, 8}},
-      {idOf("tanh"), {16}},
-      {idOf("fma"), {15, 17, 13}},
-      {idOf("tanh"), {18}},
-      {idOf("mul"), {10, 19}},
-  };
-  static constexpr std::uint16_t results[] = {10, 12, 15, 17, 18, 19, 20};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      const T* const x7 = rowOf<T>(call, 7, r);
-      const T* const x8 = rowOf<T>(call, 8, r);
-      T* const y0 = rowOf<T>(call, 9, r);
-      T* const y1 = rowOf<T>(call, 10, r);
-      T* const y2 = rowOf<T>(call, 11, r);
-      T* const y3 = rowOf<T>(call, 12, r);
-      T* const y4 = rowOf<T>(call, 13, r);
-      T* const y5 = rowOf<T>(call, 14, r);
-      T* const y6 = rowOf<T>(call, 15, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v4 = x4[i];
-        const T v5 = x5[i];
-        const T v6 = x6[i];
-        const T v7 = x7[i];
-        const T v8 = x8[i];
-        const T v9 = Add::of(v0, v1);
-        const T v10 = Sigmoid::of(v9);
-        const T v11 = Add::of(v2, v3);
-        const T v12 = Sigmoid::of(v11);
-        const T v13 = Mul::of(v12, v4);
-        const T v14 = Add::of(v5, v6);
-        const T v15 = Sigmoid::of(v14);
-        const T v16 = Add::of(v7, v8);
-        const T v17 = Tanh::of(v16);
-        const T v18 = Fma::of(v15, v17, v13);
-        const T v19 = Tanh::of(v18);
-        const T v20 = Mul::of(v10, v19);
-        y0[i] = v10;
-        y1[i] = v12;
-        y2[i] = v15;
-        y3[i] = v17;
-        y4[i] = v18;
-        y5[i] = v19;
-        y6[i] = v20;
-      }
-    }
-  }
-};
-
-// lstm
-template <class T>
-struct Loop49 : LoopLists {
-  static constexpr std::uint16_t loadCount = 9;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("sigmoid"), {9}},
-      {idOf("add"), {2, 3}},
-      {idOf("sigmoid"), {11}},
-      {idOf("mul"), {12, 4}},
-      {idOf("add"), {5, 6}},
-      {idOf("sigmoid"), {14}},
-      {idOf("add"), {7, 8}},
-      {idOf("tanh"), {16}},
-      {idOf("fma"), {15, 17, 13}},
-      {idOf("tanh"), {18}},
-      {idOf("mul"), {10, 19}},
-  };
-  static constexpr std::uint16_t results[] = {10, 12, 15, 17, 19, 20};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      const T* const x7 = rowOf<T>(call, 7, r);
-      const T* const x8 = rowOf<T>(call, 8, r);
-      T* const y0 = rowOf<T>(call, 9, r);
-      T* const y1 = rowOf<T>(call, 10, r);
-      T* const y2 = rowOf<T>(call, 11, r);
-      T* const y3 = rowOf<T>(call, 12, r);
-      T* const y4 = rowOf<T>(call, 13, r);
-      T* const y5 = rowOf<T>(call, 14, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v4 = x4[i];
-        const T v5 = x5[i];
-        const T v6 = x6[i];
-        const T v7 = x7[i];
-        const T v8 = x8[i];
-        const T v9 = Add::of(v0, v1);
-        const T v10 = Sigmoid::of(v9);
-        const T v11 = Add::of(v2, v3);
-        const T v12 = Sigmoid::of(v11);
-        const T v13 = Mul::of(v12, v4);
-        const T v14 = Add::of(v5, v6);
-        const T v15 = Sigmoid::of(v14);
-        const T v16 = Add::of(v7, v8);
-        const T v17 = Tanh::of(v16);
-        const T v18 = Fma::of(v15, v17, v13);
-        const T v19 = Tanh::of(v18);
-        const T v20 = Mul::of(v10, v19);
-        y0[i] = v10;
-        y1[i] = v12;
-        y2[i] = v15;
-        y3[i] = v17;
-        y4[i] = v19;
-        y5[i] = v20;
-      }
-    }
-  }
-};
-
-// lstm
-template <class T>
-struct Loop50 : LoopLists {
-  static constexpr std::uint16_t loadCount = 10;
-  static constexpr std::uint32_t singles = 8;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("mul"), {10, 2}},
-      {idOf("square"), {4}},
-      {idOf("sub"), {3, 12}},
-      {idOf("fma"), {11, 13, 5}},
-      {idOf("mul"), {14, 6}},
-      {idOf("square"), {7}},
-      {idOf("sub"), {3, 16}},
-      {idOf("mul"), {15, 17}},
-      {idOf("mul"), {14, 8}},
-      {idOf("mul"), {10, 4}},
-      {idOf("sub"), {3, 2}},
-      {idOf("mul"), {2, 21}},
-      {idOf("mul"), {20, 22}},
-      {idOf("mul"), {14, 7}},
-      {idOf("sub"), {3, 6}},
-      {idOf("mul"), {6, 25}},
-      {idOf("mul"), {24, 26}},
-      {idOf("mul"), {14, 9}},
-      {idOf("sub"), {3, 8}},
-      {idOf("mul"), {8, 29}},
-      {idOf("mul"), {28, 30}},
-  };
-  static constexpr std::uint16_t results[] = {18, 19, 23, 27, 31};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      const T* const x7 = rowOf<T>(call, 7, r);
-      const T* const x8 = rowOf<T>(call, 8, r);
-      const T* const x9 = rowOf<T>(call, 9, r);
-      T* const y0 = rowOf<T>(call, 10, r);
-      T* const y1 = rowOf<T>(call, 11, r);
-      T* const y2 = rowOf<T>(call, 12, r);
-      T* const y3 = rowOf<T>(call, 13, r);
-      T* const y4 = rowOf<T>(call, 14, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v4 = x4[i];
-        const T v5 = x5[i];
-        const T v6 = x6[i];
-        const T v7 = x7[i];
-        const T v8 = x8[i];
-        const T v9 = x9[i];
-        const T v10 = Add::of(v0, v1);
-        const T v11 = Mul::of(v10, v2);
-        const T v12 = Square::of(v4);
-        const T v13 = Sub::of(v3, v12);
-        const T v14 = Fma::of(v11, v13, v5);
-        const T v15 = Mul::of(v14, v6);
-        const T v16 = Square::of(v7);
-        const T v17 = Sub::of(v3, v16);
-        const T v18 = Mul::of(v15, v17);
-        const T v19 = Mul::of(v14, v8);
-        const T v20 = Mul::of(v10, v4);
-        const T v21 = Sub::of(v3, v2);
-        const T v22 = Mul::of(v2, v21);
-        const T v23 = Mul::of(v20, v22);
-        const T v24 = Mul::of(v14, v7);
-        const T v25 = Sub::of(v3, v6);
-        const T v26 = Mul::of(v6, v25);
-        const T v27 = Mul::of(v24, v26);
-        const T v28 = Mul::of(v14, v9);
-        const T v29 = Sub::of(v3, v8);
-        const T v30 = Mul::of(v8, v29);
-        const T v31 = Mul::of(v28, v30);
-        y0[i] = v18;
-        y1[i] = v19;
-        y2[i] = v23;
-        y3[i] = v27;
-        y4[i] = v31;
-      }
-    }
-  }
-};
-
-// lstm
-template <class T>
-struct Loop51 : LoopLists {
-  static constexpr std::uint16_t loadCount = 10;
-  static constexpr std::uint32_t singles = 264;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("mul"), {10, 2}},
-      {idOf("square"), {4}},
-      {idOf("sub"), {3, 12}},
-      {idOf("fma"), {11, 13, 5}},
-      {idOf("mul"), {14, 6}},
-      {idOf("square"), {7}},
-      {idOf("sub"), {3, 16}},
-      {idOf("mul"), {15, 17}},
-      {idOf("mul"), {10, 4}},
-      {idOf("sub"), {3, 2}},
-      {idOf("mul"), {2, 20}},
-      {idOf("mul"), {19, 21}},
-      {idOf("mul"), {14, 7}},
-      {idOf("sub"), {3, 6}},
-      {idOf("mul"), {6, 24}},
-      {idOf("mul"), {23, 25}},
-      {idOf("mul"), {14, 8}},
-      {idOf("sub"), {3, 9}},
-      {idOf("mul"), {9, 28}},
-      {idOf("mul"), {27, 29}},
-  };
-  static constexpr std::uint16_t results[] = {18, 22, 26, 30};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      const T* const x7 = rowOf<T>(call, 7, r);
-      const T v8 = *rowOf<T>(call, 8, r);
-      const T* const x9 = rowOf<T>(call, 9, r);
-      T* const y0 = rowOf<T>(call, 10, r);
-      T* const y1 = rowOf<T>(call, 11, r);
-      T* const y2 = rowOf<T>(call, 12, r);
-      T* const y3 = rowOf<T>(call, 13, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v4 = x4[i];
-        const T v5 = x5[i];
-        const T v6 = x6[i];
-        const T v7 = x7[i];
-        const T v9 = x9[i];
-        const T v10 = Add::of(v0, v1);
-        const T v11 = Mul::of(v10, v2);
-        const T v12 = Square::of(v4);
-        const T v13 = Sub::of(v3, v12);
-        const T v14 = Fma::of(v11, v13, v5);
-        const T v15 = Mul::of(v14, v6);
-        const T v16 = Square::of(v7);
-        const T v17 = Sub::of(v3, v16);
-        const T v18 = Mul::of(v15, v17);
-        const T v19 = Mul::of(v10, v4);
-        const T v20 = Sub::of(v3, v2);
-        const T v21 = Mul::of(v2, v20);
-        const T v22 = Mul::of(v19, v21);
-        const T v23 = Mul::of(v14, v7);
-        const T v24 = Sub::of(v3, v6);
-        const T v25 = Mul::of(v6, v24);
-        const T v26 = Mul::of(v23, v25);
-        const T v27 = Mul::of(v14, v8);
-        const T v28 = Sub::of(v3, v9);
-        const T v29 = Mul::of(v9, v28);
-        const T v30 = Mul::of(v27, v29);
-        y0[i] = v18;
-        y1[i] = v22;
-        y2[i] = v26;
-        y3[i] = v30;
-      }
-    }
-  }
-};
-
-// autoencoder
-template <class T>
-struct Loop52 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 116;
   static constexpr LoopStep steps[] = {
@@ -2531,9 +1043,863 @@ struct Loop52 : LoopLists {
   }
 };
 
-// softmax forward and backward, many classes
+// vae-128, autoencoder
 template <class T>
-struct Loop53 : LoopLists {
+struct Loop18 : LoopLists {
+  static constexpr std::uint16_t loadCount = 6;
+  static constexpr std::uint32_t singles = 34;
+  static constexpr LoopStep steps[] = {
+      {idOf("fma"), {1, 2, 0}},
+      {idOf("mul"), {0, 3}},
+      {idOf("fma"), {1, 4, 7}},
+      {idOf("fma"), {8, 4, 5}},
+  };
+  static constexpr std::uint16_t results[] = {6, 9};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      T* const y0 = rowOf<T>(call, 6, r);
+      T* const y1 = rowOf<T>(call, 7, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v4 = x4[i];
+        const T v6 = Fma::of(v1, v2, v0);
+        const T v7 = Mul::of(v0, v3);
+        const T v8 = Fma::of(v1, v4, v7);
+        const T v9 = Fma::of(v8, v4, v5);
+        y0[i] = v6;
+        y1[i] = v9;
+      }
+    }
+  }
+};
+
+// vae-128, mlp-1, mlp-64 and 8 more
+template <class T>
+struct Loop19 : LoopLists {
+  static constexpr std::uint16_t loadCount = 13;
+  static constexpr std::uint32_t singles = 3962;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+      {idOf("fma"), {2, 3, 13}},
+      {idOf("abs"), {14}},
+      {idOf("greater"), {4, 15}},
+      {idOf("where"), {16, 5, 14}},
+      {idOf("square"), {0}},
+      {idOf("mul"), {18, 6}},
+      {idOf("fma"), {7, 8, 19}},
+      {idOf("abs"), {20}},
+      {idOf("greater"), {4, 21}},
+      {idOf("where"), {22, 5, 20}},
+      {idOf("sqrt"), {23}},
+      {idOf("fma"), {24, 9, 11}},
+      {idOf("div"), {10, 25}},
+      {idOf("fnma"), {26, 17, 12}},
+  };
+  static constexpr std::uint16_t results[] = {17, 23, 27};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      const T v6 = *rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      const T v8 = *rowOf<T>(call, 8, r);
+      const T v9 = *rowOf<T>(call, 9, r);
+      const T v10 = *rowOf<T>(call, 10, r);
+      const T v11 = *rowOf<T>(call, 11, r);
+      const T* const x12 = rowOf<T>(call, 12, r);
+      T* const y0 = rowOf<T>(call, 13, r);
+      T* const y1 = rowOf<T>(call, 14, r);
+      T* const y2 = rowOf<T>(call, 15, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v7 = x7[i];
+        const T v12 = x12[i];
+        const T v13 = Mul::of(v0, v1);
+        const T v14 = Fma::of(v2, v3, v13);
+        const T v15 = Abs::of(v14);
+        const bool v16 = Greater::of(v4, v15);
+        const T v17 = Where::of(v16, v5, v14);
+        const T v18 = Square::of(v0);
+        const T v19 = Mul::of(v18, v6);
+        const T v20 = Fma::of(v7, v8, v19);
+        const T v21 = Abs::of(v20);
+        const bool v22 = Greater::of(v4, v21);
+        const T v23 = Where::of(v22, v5, v20);
+        const T v24 = Sqrt::of(v23);
+        const T v25 = Fma::of(v24, v9, v11);
+        const T v26 = Div::of(v10, v25);
+        const T v27 = Fnma::of(v26, v17, v12);
+        y0[i] = v17;
+        y1[i] = v23;
+        y2[i] = v27;
+      }
+    }
+  }
+};
+
+// mlp-1, mlp-64, mlp-256 and 12 more
+template <class T>
+struct Loop20 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("relu"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Add::of(v0, v1);
+        const T v3 = Relu::of(v2);
+        y0[i] = v3;
+      }
+    }
+  }
+};
+
+// mlp-1, mlp-64, mlp-256 and 6 more
+template <class T>
+struct Loop21 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("exp"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      forElements<T>(columns, [&](auto access, std::int64_t i) FOREBAY_INLINED {
+        using V = typename decltype(access)::Value;
+        const V v0 = access.load(x0 + i);
+        const V v2 = Sub::of(v0, V(v1));
+        const V v3 = Exp::of(v2);
+        access.store(y0 + i, v3);
+      });
+    }
+  }
+};
+
+// mlp-1, mlp-64, mlp-256 and 11 more
+template <class T>
+struct Loop22 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("equal"), {0, 1}},
+      {idOf("where"), {3, 1, 2}},
+  };
+  static constexpr std::uint16_t results[] = {4};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const bool v3 = Equal::of(v0, v1);
+        const T v4 = Where::of(v3, v1, v2);
+        y0[i] = v4;
+      }
+    }
+  }
+};
+
+// mlp-1, dense relu mse adam
+template <class T>
+struct Loop23 : LoopLists {
+  static constexpr std::uint16_t loadCount = 14;
+  static constexpr std::uint32_t singles = 7925;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+      {idOf("mul"), {14, 2}},
+      {idOf("fma"), {3, 4, 15}},
+      {idOf("abs"), {16}},
+      {idOf("greater"), {5, 17}},
+      {idOf("where"), {18, 6, 16}},
+      {idOf("square"), {14}},
+      {idOf("mul"), {20, 7}},
+      {idOf("fma"), {8, 9, 21}},
+      {idOf("abs"), {22}},
+      {idOf("greater"), {5, 23}},
+      {idOf("where"), {24, 6, 22}},
+      {idOf("sqrt"), {25}},
+      {idOf("fma"), {26, 10, 12}},
+      {idOf("div"), {11, 27}},
+      {idOf("fnma"), {28, 19, 13}},
+  };
+  static constexpr std::uint16_t results[] = {19, 25, 29};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T v0 = *rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      const T v6 = *rowOf<T>(call, 6, r);
+      const T v7 = *rowOf<T>(call, 7, r);
+      const T* const x8 = rowOf<T>(call, 8, r);
+      const T v9 = *rowOf<T>(call, 9, r);
+      const T v10 = *rowOf<T>(call, 10, r);
+      const T v11 = *rowOf<T>(call, 11, r);
+      const T v12 = *rowOf<T>(call, 12, r);
+      const T* const x13 = rowOf<T>(call, 13, r);
+      T* const y0 = rowOf<T>(call, 14, r);
+      T* const y1 = rowOf<T>(call, 15, r);
+      T* const y2 = rowOf<T>(call, 16, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v1 = x1[i];
+        const T v3 = x3[i];
+        const T v8 = x8[i];
+        const T v13 = x13[i];
+        const T v14 = Mul::of(v0, v1);
+        const T v15 = Mul::of(v14, v2);
+        const T v16 = Fma::of(v3, v4, v15);
+        const T v17 = Abs::of(v16);
+        const bool v18 = Greater::of(v5, v17);
+        const T v19 = Where::of(v18, v6, v16);
+        const T v20 = Square::of(v14);
+        const T v21 = Mul::of(v20, v7);
+        const T v22 = Fma::of(v8, v9, v21);
+        const T v23 = Abs::of(v22);
+        const bool v24 = Greater::of(v5, v23);
+        const T v25 = Where::of(v24, v6, v22);
+        const T v26 = Sqrt::of(v25);
+        const T v27 = Fma::of(v26, v10, v12);
+        const T v28 = Div::of(v11, v27);
+        const T v29 = Fnma::of(v28, v19, v13);
+        y0[i] = v19;
+        y1[i] = v25;
+        y2[i] = v29;
+      }
+    }
+  }
+};
+
+// mlp-64, mlp-256, conv and 5 more
+template <class T>
+struct Loop24 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Sub::of(v0, v1);
+        y0[i] = v2;
+      }
+    }
+  }
+};
+
+// mlp-64, mlp-256, conv and 5 more
+template <class T>
+struct Loop25 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("log"), {0}},
+      {idOf("add"), {2, 1}},
+  };
+  static constexpr std::uint16_t results[] = {3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Log::of(v0);
+        const T v3 = Add::of(v2, v1);
+        y0[i] = v3;
+      }
+    }
+  }
+};
+
+// conv, conv-chain, cnn-mnist and 4 more
+template <class T>
+struct Loop26 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("div"), {0, 1}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = Div::of(v0, v1);
+        y0[i] = v2;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop27 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("square"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {2, 3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      T* const y1 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Sub::of(v0, v1);
+        const T v3 = Square::of(v2);
+        y0[i] = v2;
+        y1[i] = v3;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop28 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 6;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("sqrt"), {4}},
+      {idOf("div"), {2, 5}},
+      {idOf("mul"), {6, 3}},
+  };
+  static constexpr std::uint16_t results[] = {6, 7};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      T* const y1 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v3 = x3[i];
+        const T v4 = Add::of(v0, v1);
+        const T v5 = Sqrt::of(v4);
+        const T v6 = Div::of(v2, v5);
+        const T v7 = Mul::of(v6, v3);
+        y0[i] = v6;
+        y1[i] = v7;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop29 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("fma"), {0, 1, 2}},
+      {idOf("relu"), {3}},
+  };
+  static constexpr std::uint16_t results[] = {4};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = Fma::of(v0, v1, v2);
+        const T v4 = Relu::of(v3);
+        y0[i] = v4;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop30 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("equal"), {0, 1}},
+      {idOf("where"), {4, 1, 2}},
+      {idOf("mul"), {5, 3}},
+  };
+  static constexpr std::uint16_t results[] = {5, 6};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      T* const y1 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const bool v4 = Equal::of(v0, v1);
+        const T v5 = Where::of(v4, v1, v2);
+        const T v6 = Mul::of(v5, v3);
+        y0[i] = v5;
+        y1[i] = v6;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar, dense softplus mse sgd
+template <class T>
+struct Loop31 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Mul::of(v0, v1);
+        y0[i] = v2;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop32 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("square"), {1}},
+      {idOf("mul"), {0, 2}},
+  };
+  static constexpr std::uint16_t results[] = {3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Square::of(v1);
+        const T v3 = Mul::of(v0, v2);
+        y0[i] = v3;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop33 : LoopLists {
+  static constexpr std::uint16_t loadCount = 5;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("fma"), {0, 1, 2}},
+      {idOf("sub"), {3, 5}},
+      {idOf("mul"), {6, 4}},
+  };
+  static constexpr std::uint16_t results[] = {7};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      T* const y0 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v4 = x4[i];
+        const T v5 = Fma::of(v0, v1, v2);
+        const T v6 = Sub::of(v3, v5);
+        const T v7 = Mul::of(v6, v4);
+        y0[i] = v7;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop34 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 10;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+      {idOf("fma"), {2, 3, 4}},
+  };
+  static constexpr std::uint16_t results[] = {5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v4 = Mul::of(v0, v1);
+        const T v5 = Fma::of(v2, v3, v4);
+        y0[i] = v5;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop35 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 6;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+      {idOf("fma"), {2, 3, 4}},
+  };
+  static constexpr std::uint16_t results[] = {5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v3 = x3[i];
+        const T v4 = Mul::of(v0, v1);
+        const T v5 = Fma::of(v2, v3, v4);
+        y0[i] = v5;
+      }
+    }
+  }
+};
+
+// resnet-cifar
+template <class T>
+struct Loop36 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("fma"), {0, 1, 2}},
+      {idOf("add"), {4, 3}},
+      {idOf("relu"), {5}},
+  };
+  static constexpr std::uint16_t results[] = {6};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v4 = Fma::of(v0, v1, v2);
+        const T v5 = Add::of(v4, v3);
+        const T v6 = Relu::of(v5);
+        y0[i] = v6;
+      }
+    }
+  }
+};
+
+// resnet-cifar
+template <class T>
+struct Loop37 : LoopLists {
+  static constexpr std::uint16_t loadCount = 5;
+  static constexpr std::uint32_t singles = 8;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("equal"), {2, 3}},
+      {idOf("where"), {6, 3, 5}},
+      {idOf("mul"), {7, 4}},
+  };
+  static constexpr std::uint16_t results[] = {7, 8};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      T* const y0 = rowOf<T>(call, 5, r);
+      T* const y1 = rowOf<T>(call, 6, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v4 = x4[i];
+        const T v5 = Add::of(v0, v1);
+        const bool v6 = Equal::of(v2, v3);
+        const T v7 = Where::of(v6, v3, v5);
+        const T v8 = Mul::of(v7, v4);
+        y0[i] = v7;
+        y1[i] = v8;
+      }
+    }
+  }
+};
+
+// tcn
+template <class T>
+struct Loop38 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 10;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("sub"), {4, 2}},
+      {idOf("square"), {5}},
+      {idOf("mul"), {3, 5}},
+  };
+  static constexpr std::uint16_t results[] = {6, 7};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      T* const y1 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v4 = Add::of(v0, v1);
+        const T v5 = Sub::of(v4, v2);
+        const T v6 = Square::of(v5);
+        const T v7 = Mul::of(v3, v5);
+        y0[i] = v6;
+        y1[i] = v7;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop39 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 2}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Add::of(v0, v1);
+        y0[i] = v2;
+        f0 = v2;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
+      }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop40 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("square"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 3}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
+        const T v0 = x0[i];
+        const T v2 = Sub::of(v0, v1);
+        const T v3 = Square::of(v2);
+        y0[i] = v2;
+        f0 = v3;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
+      }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop41 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 8;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {2, 3}},
+      {idOf("fma"), {4, 0, 1}},
+  };
+  static constexpr std::uint16_t results[] = {4, 5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      T* const y1 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v4 = Mul::of(v2, v3);
+        const T v5 = Fma::of(v4, v0, v1);
+        y0[i] = v4;
+        y1[i] = v5;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small, softmax forward and backward and 1 more
+template <class T>
+struct Loop42 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2569,9 +1935,1330 @@ struct Loop53 : LoopLists {
   }
 };
 
-// softmax forward and backward
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop43 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("add"), {3, 2}},
+  };
+  static constexpr std::uint16_t results[] = {4};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 4}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = Add::of(v0, v1);
+        const T v4 = Add::of(v3, v2);
+        y0[i] = v4;
+        f0 = v4;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
+      }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+    }
+  }
+};
+
+// gpt-tiny, gpt-small, many classes
+template <class T>
+struct Loop44 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 5;
+  static constexpr LoopStep steps[] = {
+      {idOf("div"), {1, 2}},
+      {idOf("fma"), {0, 4, 3}},
+  };
+  static constexpr std::uint16_t results[] = {5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T v0 = *rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v1 = x1[i];
+        const T v3 = x3[i];
+        const T v4 = Div::of(v1, v2);
+        const T v5 = Fma::of(v0, v4, v3);
+        y0[i] = v5;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small, many classes
+template <class T>
+struct Loop45 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("add"), {2, 3}},
+  };
+  static constexpr std::uint16_t results[] = {4};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = Sub::of(v0, v1);
+        const T v4 = Add::of(v2, v3);
+        y0[i] = v4;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop46 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+      {idOf("mul"), {4, 2}},
+      {idOf("mul"), {0, 3}},
+  };
+  static constexpr std::uint16_t results[] = {4, 6};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 4}, {Fold::Kind::sum, 5}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      T* const y1 = rowOf<T>(call, 5, r);
+      const auto element = [&](std::int64_t i, T& f0, T& f1) FOREBAY_INLINED {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v4 = Mul::of(v0, v1);
+        const T v5 = Mul::of(v4, v2);
+        const T v6 = Mul::of(v0, v3);
+        y0[i] = v4;
+        y1[i] = v6;
+        f0 = v4;
+        f1 = v5;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      RowSumFold<T> s1;
+      T t0[size];
+      T t1[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j], t1[j]);
+        s0.template add<size>(t0);
+        s1.template add<size>(t1);
+      }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j], t1[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+      s1.finish(t1, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 1, r));
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop47 : LoopLists {
+  static constexpr std::uint16_t loadCount = 5;
+  static constexpr std::uint32_t singles = 26;
+  static constexpr LoopStep steps[] = {
+      {idOf("fma"), {0, 4, 3}},
+      {idOf("sub"), {2, 5}},
+      {idOf("mul"), {6, 1}},
+  };
+  static constexpr std::uint16_t results[] = {7};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      T* const y0 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v5 = Fma::of(v0, v4, v3);
+        const T v6 = Sub::of(v2, v5);
+        const T v7 = Mul::of(v6, v1);
+        y0[i] = v7;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop48 : LoopLists {
+  static constexpr std::uint16_t loadCount = 11;
+  static constexpr std::uint32_t singles = 1750;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {2, 3}},
+      {idOf("mul"), {1, 11}},
+      {idOf("mul"), {0, 12}},
+      {idOf("equal"), {4, 5}},
+      {idOf("mul"), {1, 13}},
+      {idOf("where"), {14, 15, 13}},
+      {idOf("greater"), {4, 5}},
+      {idOf("where"), {17, 6, 16}},
+      {idOf("maximum"), {5, 4}},
+      {idOf("mul"), {0, 19}},
+      {idOf("mul"), {20, 1}},
+      {idOf("mul"), {7, 8}},
+      {idOf("mul"), {21, 22}},
+      {idOf("greater"), {5, 4}},
+      {idOf("mul"), {23, 9}},
+      {idOf("where"), {24, 25, 6}},
+      {idOf("greater"), {10, 5}},
+      {idOf("where"), {27, 26, 6}},
+      {idOf("add"), {18, 28}},
+  };
+  static constexpr std::uint16_t results[] = {29};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T v6 = *rowOf<T>(call, 6, r);
+      const T v7 = *rowOf<T>(call, 7, r);
+      const T* const x8 = rowOf<T>(call, 8, r);
+      const T v9 = *rowOf<T>(call, 9, r);
+      const T v10 = *rowOf<T>(call, 10, r);
+      T* const y0 = rowOf<T>(call, 11, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v3 = x3[i];
+        const T v5 = x5[i];
+        const T v8 = x8[i];
+        const T v11 = Add::of(v2, v3);
+        const T v12 = Mul::of(v1, v11);
+        const T v13 = Mul::of(v0, v12);
+        const bool v14 = Equal::of(v4, v5);
+        const T v15 = Mul::of(v1, v13);
+        const T v16 = Where::of(v14, v15, v13);
+        const bool v17 = Greater::of(v4, v5);
+        const T v18 = Where::of(v17, v6, v16);
+        const T v19 = Maximum::of(v5, v4);
+        const T v20 = Mul::of(v0, v19);
+        const T v21 = Mul::of(v20, v1);
+        const T v22 = Mul::of(v7, v8);
+        const T v23 = Mul::of(v21, v22);
+        const bool v24 = Greater::of(v5, v4);
+        const T v25 = Mul::of(v23, v9);
+        const T v26 = Where::of(v24, v25, v6);
+        const bool v27 = Greater::of(v10, v5);
+        const T v28 = Where::of(v27, v26, v6);
+        const T v29 = Add::of(v18, v28);
+        y0[i] = v29;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop49 : LoopLists {
+  static constexpr std::uint16_t loadCount = 6;
+  static constexpr std::uint32_t singles = 50;
+  static constexpr LoopStep steps[] = {
+      {idOf("fma"), {0, 5, 4}},
+      {idOf("sub"), {3, 6}},
+      {idOf("fma"), {7, 1, 2}},
+  };
+  static constexpr std::uint16_t results[] = {8};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      T* const y0 = rowOf<T>(call, 6, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v6 = Fma::of(v0, v5, v4);
+        const T v7 = Sub::of(v3, v6);
+        const T v8 = Fma::of(v7, v1, v2);
+        y0[i] = v8;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop50 : LoopLists {
+  static constexpr std::uint16_t loadCount = 14;
+  static constexpr std::uint32_t singles = 15849;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+      {idOf("mul"), {2, 3}},
+      {idOf("fma"), {4, 5, 15}},
+      {idOf("abs"), {16}},
+      {idOf("greater"), {6, 17}},
+      {idOf("where"), {18, 7, 16}},
+      {idOf("square"), {2}},
+      {idOf("mul"), {20, 8}},
+      {idOf("fma"), {9, 10, 21}},
+      {idOf("abs"), {22}},
+      {idOf("greater"), {6, 23}},
+      {idOf("where"), {24, 7, 22}},
+      {idOf("sqrt"), {25}},
+      {idOf("fma"), {26, 11, 13}},
+      {idOf("div"), {12, 27}},
+      {idOf("fma"), {28, 19, 14}},
+      {idOf("sub"), {1, 29}},
+  };
+  static constexpr std::uint16_t results[] = {19, 25, 30};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T v0 = *rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      const T v6 = *rowOf<T>(call, 6, r);
+      const T v7 = *rowOf<T>(call, 7, r);
+      const T v8 = *rowOf<T>(call, 8, r);
+      const T* const x9 = rowOf<T>(call, 9, r);
+      const T v10 = *rowOf<T>(call, 10, r);
+      const T v11 = *rowOf<T>(call, 11, r);
+      const T v12 = *rowOf<T>(call, 12, r);
+      const T v13 = *rowOf<T>(call, 13, r);
+      T* const y0 = rowOf<T>(call, 14, r);
+      T* const y1 = rowOf<T>(call, 15, r);
+      T* const y2 = rowOf<T>(call, 16, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v4 = x4[i];
+        const T v9 = x9[i];
+        const T v14 = Mul::of(v0, v1);
+        const T v15 = Mul::of(v2, v3);
+        const T v16 = Fma::of(v4, v5, v15);
+        const T v17 = Abs::of(v16);
+        const bool v18 = Greater::of(v6, v17);
+        const T v19 = Where::of(v18, v7, v16);
+        const T v20 = Square::of(v2);
+        const T v21 = Mul::of(v20, v8);
+        const T v22 = Fma::of(v9, v10, v21);
+        const T v23 = Abs::of(v22);
+        const bool v24 = Greater::of(v6, v23);
+        const T v25 = Where::of(v24, v7, v22);
+        const T v26 = Sqrt::of(v25);
+        const T v27 = Fma::of(v26, v11, v13);
+        const T v28 = Div::of(v12, v27);
+        const T v29 = Fma::of(v28, v19, v14);
+        const T v30 = Sub::of(v1, v29);
+        y0[i] = v19;
+        y1[i] = v25;
+        y2[i] = v30;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop51 : LoopLists {
+  static constexpr std::uint16_t loadCount = 14;
+  static constexpr std::uint32_t singles = 15226;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+      {idOf("fma"), {2, 3, 14}},
+      {idOf("abs"), {15}},
+      {idOf("greater"), {4, 16}},
+      {idOf("where"), {17, 5, 15}},
+      {idOf("square"), {0}},
+      {idOf("mul"), {19, 6}},
+      {idOf("fma"), {7, 8, 20}},
+      {idOf("abs"), {21}},
+      {idOf("greater"), {4, 22}},
+      {idOf("where"), {23, 5, 21}},
+      {idOf("mul"), {9, 10}},
+      {idOf("sqrt"), {24}},
+      {idOf("fma"), {26, 11, 13}},
+      {idOf("div"), {12, 27}},
+      {idOf("fma"), {28, 18, 25}},
+      {idOf("sub"), {10, 29}},
+  };
+  static constexpr std::uint16_t results[] = {18, 24, 30};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      const T v6 = *rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      const T v8 = *rowOf<T>(call, 8, r);
+      const T v9 = *rowOf<T>(call, 9, r);
+      const T* const x10 = rowOf<T>(call, 10, r);
+      const T v11 = *rowOf<T>(call, 11, r);
+      const T v12 = *rowOf<T>(call, 12, r);
+      const T v13 = *rowOf<T>(call, 13, r);
+      T* const y0 = rowOf<T>(call, 14, r);
+      T* const y1 = rowOf<T>(call, 15, r);
+      T* const y2 = rowOf<T>(call, 16, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v7 = x7[i];
+        const T v10 = x10[i];
+        const T v14 = Mul::of(v0, v1);
+        const T v15 = Fma::of(v2, v3, v14);
+        const T v16 = Abs::of(v15);
+        const bool v17 = Greater::of(v4, v16);
+        const T v18 = Where::of(v17, v5, v15);
+        const T v19 = Square::of(v0);
+        const T v20 = Mul::of(v19, v6);
+        const T v21 = Fma::of(v7, v8, v20);
+        const T v22 = Abs::of(v21);
+        const bool v23 = Greater::of(v4, v22);
+        const T v24 = Where::of(v23, v5, v21);
+        const T v25 = Mul::of(v9, v10);
+        const T v26 = Sqrt::of(v24);
+        const T v27 = Fma::of(v26, v11, v13);
+        const T v28 = Div::of(v12, v27);
+        const T v29 = Fma::of(v28, v18, v25);
+        const T v30 = Sub::of(v10, v29);
+        y0[i] = v18;
+        y1[i] = v24;
+        y2[i] = v30;
+      }
+    }
+  }
+};
+
+// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
+template <class T>
+struct Loop52 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 8;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("sub"), {4, 2}},
+      {idOf("square"), {5}},
+      {idOf("mul"), {3, 5}},
+  };
+  static constexpr std::uint16_t results[] = {6, 7};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      T* const y1 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v4 = Add::of(v0, v1);
+        const T v5 = Sub::of(v4, v2);
+        const T v6 = Square::of(v5);
+        const T v7 = Mul::of(v3, v5);
+        y0[i] = v6;
+        y1[i] = v7;
+      }
+    }
+  }
+};
+
+// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
+template <class T>
+struct Loop53 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("fnma"), {1, 2, 0}},
+  };
+  static constexpr std::uint16_t results[] = {3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v3 = Fnma::of(v1, v2, v0);
+        y0[i] = v3;
+      }
+    }
+  }
+};
+
+// dense sigmoid mse sgd
 template <class T>
 struct Loop54 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("sigmoid"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Add::of(v0, v1);
+        const T v3 = Sigmoid::of(v2);
+        y0[i] = v3;
+      }
+    }
+  }
+};
+
+// dense sigmoid mse sgd
+template <class T>
+struct Loop55 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 4;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {2, 1}},
+      {idOf("mul"), {1, 3}},
+      {idOf("mul"), {0, 4}},
+  };
+  static constexpr std::uint16_t results[] = {5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v3 = Sub::of(v2, v1);
+        const T v4 = Mul::of(v1, v3);
+        const T v5 = Mul::of(v0, v4);
+        y0[i] = v5;
+      }
+    }
+  }
+};
+
+// dense softplus mse sgd
+template <class T>
+struct Loop56 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("softplus"), {2}},
+      {idOf("sigmoid"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {3, 4};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      T* const y1 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Add::of(v0, v1);
+        const T v3 = Softplus::of(v2);
+        const T v4 = Sigmoid::of(v2);
+        y0[i] = v3;
+        y1[i] = v4;
+      }
+    }
+  }
+};
+
+// dense relu binary sgd
+template <class T>
+struct Loop57 : LoopLists {
+  static constexpr std::uint16_t loadCount = 7;
+  static constexpr std::uint32_t singles = 116;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("softplus"), {7}},
+      {idOf("sub"), {2, 3}},
+      {idOf(nameOf(maskOf(typeOf<T>))), {9}},
+      {idOf("where"), {10, 8, 4}},
+      {idOf("equal"), {8, 5}},
+      {idOf("where"), {12, 11, 8}},
+      {idOf("mul"), {9, 13}},
+      {idOf("neg"), {7}},
+      {idOf("softplus"), {15}},
+      {idOf(nameOf(maskOf(typeOf<T>))), {3}},
+      {idOf("where"), {17, 16, 4}},
+      {idOf("equal"), {16, 5}},
+      {idOf("where"), {19, 18, 16}},
+      {idOf("fma"), {3, 20, 14}},
+      {idOf("mul"), {6, 9}},
+      {idOf("where"), {12, 22, 4}},
+      {idOf("where"), {10, 23, 4}},
+      {idOf("where"), {12, 4, 22}},
+      {idOf("add"), {24, 25}},
+      {idOf("sigmoid"), {7}},
+      {idOf("mul"), {6, 3}},
+      {idOf("where"), {19, 28, 4}},
+      {idOf("where"), {17, 29, 4}},
+      {idOf("where"), {19, 4, 28}},
+      {idOf("add"), {30, 31}},
+      {idOf("sigmoid"), {15}},
+      {idOf("mul"), {32, 33}},
+      {idOf("neg"), {34}},
+      {idOf("fma"), {26, 27, 35}},
+  };
+  static constexpr std::uint16_t results[] = {21, 36};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      const T v6 = *rowOf<T>(call, 6, r);
+      T* const y0 = rowOf<T>(call, 7, r);
+      T* const y1 = rowOf<T>(call, 8, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v3 = x3[i];
+        const T v7 = Add::of(v0, v1);
+        const T v8 = Softplus::of(v7);
+        const T v9 = Sub::of(v2, v3);
+        const bool v10 = converted<bool>(v9);
+        const T v11 = Where::of(v10, v8, v4);
+        const bool v12 = Equal::of(v8, v5);
+        const T v13 = Where::of(v12, v11, v8);
+        const T v14 = Mul::of(v9, v13);
+        const T v15 = Neg::of(v7);
+        const T v16 = Softplus::of(v15);
+        const bool v17 = converted<bool>(v3);
+        const T v18 = Where::of(v17, v16, v4);
+        const bool v19 = Equal::of(v16, v5);
+        const T v20 = Where::of(v19, v18, v16);
+        const T v21 = Fma::of(v3, v20, v14);
+        const T v22 = Mul::of(v6, v9);
+        const T v23 = Where::of(v12, v22, v4);
+        const T v24 = Where::of(v10, v23, v4);
+        const T v25 = Where::of(v12, v4, v22);
+        const T v26 = Add::of(v24, v25);
+        const T v27 = Sigmoid::of(v7);
+        const T v28 = Mul::of(v6, v3);
+        const T v29 = Where::of(v19, v28, v4);
+        const T v30 = Where::of(v17, v29, v4);
+        const T v31 = Where::of(v19, v4, v28);
+        const T v32 = Add::of(v30, v31);
+        const T v33 = Sigmoid::of(v15);
+        const T v34 = Mul::of(v32, v33);
+        const T v35 = Neg::of(v34);
+        const T v36 = Fma::of(v26, v27, v35);
+        y0[i] = v21;
+        y1[i] = v36;
+      }
+    }
+  }
+};
+
+// dense relu probabilities sgd
+template <class T>
+struct Loop58 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("exp"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {2, 3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      T* const y1 = rowOf<T>(call, 3, r);
+      forElements<T>(columns, [&](auto access, std::int64_t i) FOREBAY_INLINED {
+        using V = typename decltype(access)::Value;
+        const V v0 = access.load(x0 + i);
+        const V v2 = Sub::of(v0, V(v1));
+        const V v3 = Exp::of(v2);
+        access.store(y0 + i, v2);
+        access.store(y1 + i, v3);
+      });
+    }
+  }
+};
+
+// dense relu probabilities sgd
+template <class T>
+struct Loop59 : LoopLists {
+  static constexpr std::uint16_t loadCount = 6;
+  static constexpr std::uint32_t singles = 58;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf(nameOf(maskOf(typeOf<T>))), {2}},
+      {idOf("where"), {7, 6, 3}},
+      {idOf("equal"), {6, 4}},
+      {idOf("where"), {9, 8, 6}},
+      {idOf("mul"), {2, 10}},
+      {idOf("mul"), {5, 2}},
+      {idOf("where"), {9, 12, 3}},
+      {idOf("where"), {7, 13, 3}},
+      {idOf("where"), {9, 3, 12}},
+      {idOf("add"), {14, 15}},
+      {idOf("exp"), {6}},
+  };
+  static constexpr std::uint16_t results[] = {11, 16, 17};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      T* const y0 = rowOf<T>(call, 6, r);
+      T* const y1 = rowOf<T>(call, 7, r);
+      T* const y2 = rowOf<T>(call, 8, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v6 = Sub::of(v0, v1);
+        const bool v7 = converted<bool>(v2);
+        const T v8 = Where::of(v7, v6, v3);
+        const bool v9 = Equal::of(v6, v4);
+        const T v10 = Where::of(v9, v8, v6);
+        const T v11 = Mul::of(v2, v10);
+        const T v12 = Mul::of(v5, v2);
+        const T v13 = Where::of(v9, v12, v3);
+        const T v14 = Where::of(v7, v13, v3);
+        const T v15 = Where::of(v9, v3, v12);
+        const T v16 = Add::of(v14, v15);
+        const T v17 = Exp::of(v6);
+        y0[i] = v11;
+        y1[i] = v16;
+        y2[i] = v17;
+      }
+    }
+  }
+};
+
+// dense relu probabilities sgd
+template <class T>
+struct Loop60 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("fnma"), {0, 1, 2}},
+  };
+  static constexpr std::uint16_t results[] = {3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v3 = Fnma::of(v0, v1, v2);
+        y0[i] = v3;
+      }
+    }
+  }
+};
+
+// dense relu mse momentum
+template <class T>
+struct Loop61 : LoopLists {
+  static constexpr std::uint16_t loadCount = 8;
+  static constexpr std::uint32_t singles = 185;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {2, 3}},
+      {idOf("fma"), {0, 1, 8}},
+      {idOf("abs"), {9}},
+      {idOf("greater"), {4, 10}},
+      {idOf("where"), {11, 5, 9}},
+      {idOf("fnma"), {7, 12, 6}},
+  };
+  static constexpr std::uint16_t results[] = {12, 13};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T v0 = *rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
+      const T v7 = *rowOf<T>(call, 7, r);
+      T* const y0 = rowOf<T>(call, 8, r);
+      T* const y1 = rowOf<T>(call, 9, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v6 = x6[i];
+        const T v8 = Mul::of(v2, v3);
+        const T v9 = Fma::of(v0, v1, v8);
+        const T v10 = Abs::of(v9);
+        const bool v11 = Greater::of(v4, v10);
+        const T v12 = Where::of(v11, v5, v9);
+        const T v13 = Fnma::of(v7, v12, v6);
+        y0[i] = v12;
+        y1[i] = v13;
+      }
+    }
+  }
+};
+
+// dense relu mse momentum
+template <class T>
+struct Loop62 : LoopLists {
+  static constexpr std::uint16_t loadCount = 7;
+  static constexpr std::uint32_t singles = 90;
+  static constexpr LoopStep steps[] = {
+      {idOf("fma"), {0, 1, 2}},
+      {idOf("abs"), {7}},
+      {idOf("greater"), {3, 8}},
+      {idOf("where"), {9, 4, 7}},
+      {idOf("fnma"), {6, 10, 5}},
+  };
+  static constexpr std::uint16_t results[] = {10, 11};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T v6 = *rowOf<T>(call, 6, r);
+      T* const y0 = rowOf<T>(call, 7, r);
+      T* const y1 = rowOf<T>(call, 8, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v5 = x5[i];
+        const T v7 = Fma::of(v0, v1, v2);
+        const T v8 = Abs::of(v7);
+        const bool v9 = Greater::of(v3, v8);
+        const T v10 = Where::of(v9, v4, v7);
+        const T v11 = Fnma::of(v6, v10, v5);
+        y0[i] = v10;
+        y1[i] = v11;
+      }
+    }
+  }
+};
+
+// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
+template <class T>
+struct Loop63 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 8;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("sub"), {4, 2}},
+      {idOf("square"), {5}},
+      {idOf("mul"), {3, 5}},
+  };
+  static constexpr std::uint16_t results[] = {7};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 6}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v4 = Add::of(v0, v1);
+        const T v5 = Sub::of(v4, v2);
+        const T v6 = Square::of(v5);
+        const T v7 = Mul::of(v3, v5);
+        y0[i] = v7;
+        f0 = v6;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
+      }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+    }
+  }
+};
+
+// dense relu probabilities sgd
+template <class T>
+struct Loop64 : LoopLists {
+  static constexpr std::uint16_t loadCount = 1;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("log"), {0}},
+  };
+  static constexpr std::uint16_t results[] = {1};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      T* const y0 = rowOf<T>(call, 1, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = Log::of(v0);
+        y0[i] = v1;
+      }
+    }
+  }
+};
+
+// dense relu probabilities sgd
+template <class T>
+struct Loop65 : LoopLists {
+  static constexpr std::uint16_t loadCount = 1;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("neg"), {0}},
+  };
+  static constexpr std::uint16_t results[] = {1};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      T* const y0 = rowOf<T>(call, 1, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = Neg::of(v0);
+        y0[i] = v1;
+      }
+    }
+  }
+};
+
+// lstm
+template <class T>
+struct Loop66 : LoopLists {
+  static constexpr std::uint16_t loadCount = 9;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("sigmoid"), {9}},
+      {idOf("add"), {2, 3}},
+      {idOf("sigmoid"), {11}},
+      {idOf("mul"), {12, 4}},
+      {idOf("add"), {5, 6}},
+      {idOf("sigmoid"), {14}},
+      {idOf("add"), {7, 8}},
+      {idOf("tanh"), {16}},
+      {idOf("fma"), {15, 17, 13}},
+      {idOf("tanh"), {18}},
+      {idOf("mul"), {10, 19}},
+  };
+  static constexpr std::uint16_t results[] = {10, 12, 15, 17, 18, 19, 20};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      const T* const x8 = rowOf<T>(call, 8, r);
+      T* const y0 = rowOf<T>(call, 9, r);
+      T* const y1 = rowOf<T>(call, 10, r);
+      T* const y2 = rowOf<T>(call, 11, r);
+      T* const y3 = rowOf<T>(call, 12, r);
+      T* const y4 = rowOf<T>(call, 13, r);
+      T* const y5 = rowOf<T>(call, 14, r);
+      T* const y6 = rowOf<T>(call, 15, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v4 = x4[i];
+        const T v5 = x5[i];
+        const T v6 = x6[i];
+        const T v7 = x7[i];
+        const T v8 = x8[i];
+        const T v9 = Add::of(v0, v1);
+        const T v10 = Sigmoid::of(v9);
+        const T v11 = Add::of(v2, v3);
+        const T v12 = Sigmoid::of(v11);
+        const T v13 = Mul::of(v12, v4);
+        const T v14 = Add::of(v5, v6);
+        const T v15 = Sigmoid::of(v14);
+        const T v16 = Add::of(v7, v8);
+        const T v17 = Tanh::of(v16);
+        const T v18 = Fma::of(v15, v17, v13);
+        const T v19 = Tanh::of(v18);
+        const T v20 = Mul::of(v10, v19);
+        y0[i] = v10;
+        y1[i] = v12;
+        y2[i] = v15;
+        y3[i] = v17;
+        y4[i] = v18;
+        y5[i] = v19;
+        y6[i] = v20;
+      }
+    }
+  }
+};
+
+// lstm
+template <class T>
+struct Loop67 : LoopLists {
+  static constexpr std::uint16_t loadCount = 9;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("sigmoid"), {9}},
+      {idOf("add"), {2, 3}},
+      {idOf("sigmoid"), {11}},
+      {idOf("mul"), {12, 4}},
+      {idOf("add"), {5, 6}},
+      {idOf("sigmoid"), {14}},
+      {idOf("add"), {7, 8}},
+      {idOf("tanh"), {16}},
+      {idOf("fma"), {15, 17, 13}},
+      {idOf("tanh"), {18}},
+      {idOf("mul"), {10, 19}},
+  };
+  static constexpr std::uint16_t results[] = {10, 12, 15, 17, 19, 20};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      const T* const x8 = rowOf<T>(call, 8, r);
+      T* const y0 = rowOf<T>(call, 9, r);
+      T* const y1 = rowOf<T>(call, 10, r);
+      T* const y2 = rowOf<T>(call, 11, r);
+      T* const y3 = rowOf<T>(call, 12, r);
+      T* const y4 = rowOf<T>(call, 13, r);
+      T* const y5 = rowOf<T>(call, 14, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v4 = x4[i];
+        const T v5 = x5[i];
+        const T v6 = x6[i];
+        const T v7 = x7[i];
+        const T v8 = x8[i];
+        const T v9 = Add::of(v0, v1);
+        const T v10 = Sigmoid::of(v9);
+        const T v11 = Add::of(v2, v3);
+        const T v12 = Sigmoid::of(v11);
+        const T v13 = Mul::of(v12, v4);
+        const T v14 = Add::of(v5, v6);
+        const T v15 = Sigmoid::of(v14);
+        const T v16 = Add::of(v7, v8);
+        const T v17 = Tanh::of(v16);
+        const T v18 = Fma::of(v15, v17, v13);
+        const T v19 = Tanh::of(v18);
+        const T v20 = Mul::of(v10, v19);
+        y0[i] = v10;
+        y1[i] = v12;
+        y2[i] = v15;
+        y3[i] = v17;
+        y4[i] = v19;
+        y5[i] = v20;
+      }
+    }
+  }
+};
+
+// lstm
+template <class T>
+struct Loop68 : LoopLists {
+  static constexpr std::uint16_t loadCount = 10;
+  static constexpr std::uint32_t singles = 8;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("mul"), {10, 2}},
+      {idOf("square"), {4}},
+      {idOf("sub"), {3, 12}},
+      {idOf("fma"), {11, 13, 5}},
+      {idOf("mul"), {14, 6}},
+      {idOf("square"), {7}},
+      {idOf("sub"), {3, 16}},
+      {idOf("mul"), {15, 17}},
+      {idOf("mul"), {14, 8}},
+      {idOf("mul"), {10, 4}},
+      {idOf("sub"), {3, 2}},
+      {idOf("mul"), {2, 21}},
+      {idOf("mul"), {20, 22}},
+      {idOf("mul"), {14, 7}},
+      {idOf("sub"), {3, 6}},
+      {idOf("mul"), {6, 25}},
+      {idOf("mul"), {24, 26}},
+      {idOf("mul"), {14, 9}},
+      {idOf("sub"), {3, 8}},
+      {idOf("mul"), {8, 29}},
+      {idOf("mul"), {28, 30}},
+  };
+  static constexpr std::uint16_t results[] = {18, 19, 23, 27, 31};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      const T* const x8 = rowOf<T>(call, 8, r);
+      const T* const x9 = rowOf<T>(call, 9, r);
+      T* const y0 = rowOf<T>(call, 10, r);
+      T* const y1 = rowOf<T>(call, 11, r);
+      T* const y2 = rowOf<T>(call, 12, r);
+      T* const y3 = rowOf<T>(call, 13, r);
+      T* const y4 = rowOf<T>(call, 14, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v4 = x4[i];
+        const T v5 = x5[i];
+        const T v6 = x6[i];
+        const T v7 = x7[i];
+        const T v8 = x8[i];
+        const T v9 = x9[i];
+        const T v10 = Add::of(v0, v1);
+        const T v11 = Mul::of(v10, v2);
+        const T v12 = Square::of(v4);
+        const T v13 = Sub::of(v3, v12);
+        const T v14 = Fma::of(v11, v13, v5);
+        const T v15 = Mul::of(v14, v6);
+        const T v16 = Square::of(v7);
+        const T v17 = Sub::of(v3, v16);
+        const T v18 = Mul::of(v15, v17);
+        const T v19 = Mul::of(v14, v8);
+        const T v20 = Mul::of(v10, v4);
+        const T v21 = Sub::of(v3, v2);
+        const T v22 = Mul::of(v2, v21);
+        const T v23 = Mul::of(v20, v22);
+        const T v24 = Mul::of(v14, v7);
+        const T v25 = Sub::of(v3, v6);
+        const T v26 = Mul::of(v6, v25);
+        const T v27 = Mul::of(v24, v26);
+        const T v28 = Mul::of(v14, v9);
+        const T v29 = Sub::of(v3, v8);
+        const T v30 = Mul::of(v8, v29);
+        const T v31 = Mul::of(v28, v30);
+        y0[i] = v18;
+        y1[i] = v19;
+        y2[i] = v23;
+        y3[i] = v27;
+        y4[i] = v31;
+      }
+    }
+  }
+};
+
+// lstm
+template <class T>
+struct Loop69 : LoopLists {
+  static constexpr std::uint16_t loadCount = 10;
+  static constexpr std::uint32_t singles = 264;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("mul"), {10, 2}},
+      {idOf("square"), {4}},
+      {idOf("sub"), {3, 12}},
+      {idOf("fma"), {11, 13, 5}},
+      {idOf("mul"), {14, 6}},
+      {idOf("square"), {7}},
+      {idOf("sub"), {3, 16}},
+      {idOf("mul"), {15, 17}},
+      {idOf("mul"), {10, 4}},
+      {idOf("sub"), {3, 2}},
+      {idOf("mul"), {2, 20}},
+      {idOf("mul"), {19, 21}},
+      {idOf("mul"), {14, 7}},
+      {idOf("sub"), {3, 6}},
+      {idOf("mul"), {6, 24}},
+      {idOf("mul"), {23, 25}},
+      {idOf("mul"), {14, 8}},
+      {idOf("sub"), {3, 9}},
+      {idOf("mul"), {9, 28}},
+      {idOf("mul"), {27, 29}},
+  };
+  static constexpr std::uint16_t results[] = {18, 22, 26, 30};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      const T v8 = *rowOf<T>(call, 8, r);
+      const T* const x9 = rowOf<T>(call, 9, r);
+      T* const y0 = rowOf<T>(call, 10, r);
+      T* const y1 = rowOf<T>(call, 11, r);
+      T* const y2 = rowOf<T>(call, 12, r);
+      T* const y3 = rowOf<T>(call, 13, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v4 = x4[i];
+        const T v5 = x5[i];
+        const T v6 = x6[i];
+        const T v7 = x7[i];
+        const T v9 = x9[i];
+        const T v10 = Add::of(v0, v1);
+        const T v11 = Mul::of(v10, v2);
+        const T v12 = Square::of(v4);
+        const T v13 = Sub::of(v3, v12);
+        const T v14 = Fma::of(v11, v13, v5);
+        const T v15 = Mul::of(v14, v6);
+        const T v16 = Square::of(v7);
+        const T v17 = Sub::of(v3, v16);
+        const T v18 = Mul::of(v15, v17);
+        const T v19 = Mul::of(v10, v4);
+        const T v20 = Sub::of(v3, v2);
+        const T v21 = Mul::of(v2, v20);
+        const T v22 = Mul::of(v19, v21);
+        const T v23 = Mul::of(v14, v7);
+        const T v24 = Sub::of(v3, v6);
+        const T v25 = Mul::of(v6, v24);
+        const T v26 = Mul::of(v23, v25);
+        const T v27 = Mul::of(v14, v8);
+        const T v28 = Sub::of(v3, v9);
+        const T v29 = Mul::of(v9, v28);
+        const T v30 = Mul::of(v27, v29);
+        y0[i] = v18;
+        y1[i] = v22;
+        y2[i] = v26;
+        y3[i] = v30;
+      }
+    }
+  }
+};
+
+// softmax forward and backward
+template <class T>
+struct Loop70 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2615,7 +3302,7 @@ struct Loop54 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop55 : LoopLists {
+struct Loop71 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2644,7 +3331,7 @@ struct Loop55 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop56 : LoopLists {
+struct Loop72 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}};
@@ -2667,7 +3354,7 @@ struct Loop56 : LoopLists {
 
 // logSoftmax forward and backward, many probabilities
 template <class T>
-struct Loop57 : LoopLists {
+struct Loop73 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2707,7 +3394,7 @@ struct Loop57 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop58 : LoopLists {
+struct Loop74 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 12;
   static constexpr LoopStep steps[] = {
@@ -2741,7 +3428,7 @@ struct Loop58 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop59 : LoopLists {
+struct Loop75 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}, {Fold::Kind::sum, 1}};
@@ -2768,7 +3455,7 @@ struct Loop59 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop60 : LoopLists {
+struct Loop76 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -2815,7 +3502,7 @@ struct Loop60 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop61 : LoopLists {
+struct Loop77 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -2879,7 +3566,7 @@ struct Loop61 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop62 : LoopLists {
+struct Loop78 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2922,7 +3609,7 @@ struct Loop62 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop63 : LoopLists {
+struct Loop79 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -2966,7 +3653,7 @@ struct Loop63 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop64 : LoopLists {
+struct Loop80 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2989,69 +3676,9 @@ struct Loop64 : LoopLists {
   }
 };
 
-// many classes
-template <class T>
-struct Loop65 : LoopLists {
-  static constexpr std::uint16_t loadCount = 4;
-  static constexpr std::uint32_t singles = 5;
-  static constexpr LoopStep steps[] = {
-      {idOf("div"), {1, 2}},
-      {idOf("fma"), {0, 4, 3}},
-  };
-  static constexpr std::uint16_t results[] = {5};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T v0 = *rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      T* const y0 = rowOf<T>(call, 4, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v1 = x1[i];
-        const T v3 = x3[i];
-        const T v4 = Div::of(v1, v2);
-        const T v5 = Fma::of(v0, v4, v3);
-        y0[i] = v5;
-      }
-    }
-  }
-};
-
-// many classes
-template <class T>
-struct Loop66 : LoopLists {
-  static constexpr std::uint16_t loadCount = 3;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("sub"), {0, 1}},
-      {idOf("add"), {2, 3}},
-  };
-  static constexpr std::uint16_t results[] = {4};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      T* const y0 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v3 = Sub::of(v0, v1);
-        const T v4 = Add::of(v2, v3);
-        y0[i] = v4;
-      }
-    }
-  }
-};
-
 // many probabilities
 template <class T>
-struct Loop67 : LoopLists {
+struct Loop81 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3099,17 +3726,16 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop10, float>(),
     loopOf<Loop10, double>(),
     loopOf<Loop11, float>(),
-    loopOf<Loop11, double>(),
     loopOf<Loop12, float>(),
     loopOf<Loop12, double>(),
     loopOf<Loop13, float>(),
+    loopOf<Loop13, double>(),
     loopOf<Loop14, float>(),
     loopOf<Loop15, float>(),
     loopOf<Loop16, float>(),
-    loopOf<Loop16, double>(),
     loopOf<Loop17, float>(),
+    loopOf<Loop17, double>(),
     loopOf<Loop18, float>(),
-    loopOf<Loop18, double>(),
     loopOf<Loop19, float>(),
     loopOf<Loop19, double>(),
     loopOf<Loop20, float>(),
@@ -3123,50 +3749,39 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop24, float>(),
     loopOf<Loop24, double>(),
     loopOf<Loop25, float>(),
+    loopOf<Loop25, double>(),
     loopOf<Loop26, float>(),
     loopOf<Loop27, float>(),
     loopOf<Loop28, float>(),
     loopOf<Loop29, float>(),
     loopOf<Loop30, float>(),
     loopOf<Loop31, float>(),
+    loopOf<Loop31, double>(),
     loopOf<Loop32, float>(),
     loopOf<Loop33, float>(),
     loopOf<Loop34, float>(),
     loopOf<Loop35, float>(),
-    loopOf<Loop35, double>(),
     loopOf<Loop36, float>(),
-    loopOf<Loop36, double>(),
     loopOf<Loop37, float>(),
-    loopOf<Loop37, double>(),
     loopOf<Loop38, float>(),
-    loopOf<Loop38, double>(),
     loopOf<Loop39, float>(),
-    loopOf<Loop39, double>(),
     loopOf<Loop40, float>(),
-    loopOf<Loop40, double>(),
     loopOf<Loop41, float>(),
-    loopOf<Loop41, double>(),
     loopOf<Loop42, float>(),
     loopOf<Loop42, double>(),
     loopOf<Loop43, float>(),
-    loopOf<Loop43, double>(),
     loopOf<Loop44, float>(),
     loopOf<Loop44, double>(),
     loopOf<Loop45, float>(),
     loopOf<Loop45, double>(),
     loopOf<Loop46, float>(),
-    loopOf<Loop46, double>(),
     loopOf<Loop47, float>(),
-    loopOf<Loop47, double>(),
     loopOf<Loop48, float>(),
-    loopOf<Loop48, double>(),
     loopOf<Loop49, float>(),
-    loopOf<Loop49, double>(),
     loopOf<Loop50, float>(),
-    loopOf<Loop50, double>(),
     loopOf<Loop51, float>(),
-    loopOf<Loop51, double>(),
     loopOf<Loop52, float>(),
+    loopOf<Loop52, double>(),
     loopOf<Loop53, float>(),
     loopOf<Loop53, double>(),
     loopOf<Loop54, float>(),
@@ -3197,6 +3812,34 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop66, double>(),
     loopOf<Loop67, float>(),
     loopOf<Loop67, double>(),
+    loopOf<Loop68, float>(),
+    loopOf<Loop68, double>(),
+    loopOf<Loop69, float>(),
+    loopOf<Loop69, double>(),
+    loopOf<Loop70, float>(),
+    loopOf<Loop70, double>(),
+    loopOf<Loop71, float>(),
+    loopOf<Loop71, double>(),
+    loopOf<Loop72, float>(),
+    loopOf<Loop72, double>(),
+    loopOf<Loop73, float>(),
+    loopOf<Loop73, double>(),
+    loopOf<Loop74, float>(),
+    loopOf<Loop74, double>(),
+    loopOf<Loop75, float>(),
+    loopOf<Loop75, double>(),
+    loopOf<Loop76, float>(),
+    loopOf<Loop76, double>(),
+    loopOf<Loop77, float>(),
+    loopOf<Loop77, double>(),
+    loopOf<Loop78, float>(),
+    loopOf<Loop78, double>(),
+    loopOf<Loop79, float>(),
+    loopOf<Loop79, double>(),
+    loopOf<Loop80, float>(),
+    loopOf<Loop80, double>(),
+    loopOf<Loop81, float>(),
+    loopOf<Loop81, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY
