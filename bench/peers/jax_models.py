@@ -234,6 +234,30 @@ def bag(spec, p, x):
     return dense(p["readout"], jax.nn.relu(dense(p["hidden"], p["words"]["weight"][x].mean(1))))
 
 
+def layer_norm(layer, x):
+    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+    return (x - mean) * lax.rsqrt(variance + 1e-5) * layer["weight"] + layer["bias"]
+
+
+def gpt(spec, p, x):
+    tokens, heads, width = spec["tokens"], spec["heads"], spec["width"]
+    mask = jnp.tril(jnp.ones((tokens, tokens), bool))
+
+    def attention(q, k, v):
+        scores = (q @ k.swapaxes(-1, -2)) * (width // heads) ** -0.5
+        return jax.nn.softmax(jnp.where(mask, scores, -jnp.inf)) @ v
+
+    y = p["gpt.tokens"]["weight"][x] + p["gpt.positions"]["weight"]
+    for block in range(spec["blocks"]):
+        layer = lambda name: p[f"gpt.blocks.{block}.{name}"]
+        qkv = dense(layer("qkv"), layer_norm(layer("norm1"), y))
+        q, k, v = qkv.reshape(-1, tokens, 3, heads, width // heads).transpose(2, 0, 3, 1, 4)
+        y = y + dense(layer("out"), attention(q, k, v).transpose(0, 2, 1, 3).reshape(y.shape))
+        middle = jax.nn.gelu(dense(layer("up"), layer_norm(layer("norm2"), y)), approximate=False)
+        y = y + dense(layer("down"), middle)
+    return layer_norm(p["gpt.norm"], y) @ p["gpt.logits"]["weight"]
+
+
 def lstms(spec):
     """Returns the forms of an LSTM that XLA compiles: loops, and unrolled forms if the sequence is short."""
     forms = {"scan": side_by_side(1), "scan, 4 steps unrolled": side_by_side(4)}
@@ -251,5 +275,6 @@ def models_of(spec):
         "cnn": {"": images(convolution_net)},
         "resnet": {"": images(residual_net)},
         "bag": {"": network(bag)},
+        "gpt": {"": network(gpt)},
     }
     return kinds[spec["kind"]] if spec["kind"] in kinds else lstms(spec)

@@ -44,8 +44,11 @@ def sgd(parameters):
     return (jax.tree.map(jnp.copy, parameters),), update
 
 
-def adam(parameters):
-    """Returns the initial state and the update function of Adam, as `sgd` does. It uses the defaults of the paper."""
+def adam(parameters, decay=0.0):
+    """Returns the initial state and the update function of Adam, as `sgd` does. It uses the defaults of the paper.
+
+    Each parameter decays in a step by the share `decay`, times the rate.
+    """
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
 
     def update(state, gradients, rate):
@@ -54,14 +57,23 @@ def adam(parameters):
         m = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, m, gradients)
         v = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, v, gradients)
         of_m, of_v = 1 - beta1**t, 1 - beta2**t
-        moved = lambda p, m, v: p - rate * (m / of_m) / (jnp.sqrt(v / of_v) + epsilon)
+        step = lambda m, v: (m / of_m) / (jnp.sqrt(v / of_v) + epsilon)
+        if decay:
+            moved = lambda p, m, v: p - rate * (step(m, v) + decay * p)
+        else:
+            moved = lambda p, m, v: p - rate * step(m, v)
         return jax.tree.map(moved, p, m, v), m, v, t
 
     zeros = zeros_like(parameters), zeros_like(parameters), jnp.zeros((), jnp.float32)
     return (jax.tree.map(jnp.copy, parameters), *zeros), update
 
 
-OPTIMIZERS = {"sgd": sgd, "adam": adam}
+def adam_w(parameters):
+    """Returns the same for AdamW, with the default decay of PyTorch and forebay."""
+    return adam(parameters, decay=0.01)
+
+
+OPTIMIZERS = {"sgd": sgd, "adam": adam, "adamW": adam_w}
 
 
 class JaxPeer(Peer):

@@ -353,6 +353,45 @@ class EmbeddingBag(Bag):
         return self.layers["words"](x)
 
 
+class Gpt(Network):
+    """A transformer that predicts the next token. Its attention is `scaled_dot_product_attention`."""
+
+    def __init__(self, spec, files):
+        super().__init__()
+        width = spec["width"]
+        layers = {
+            "gpt.tokens": nn.Embedding(spec["vocabulary"], width),
+            "gpt.positions": nn.Embedding(spec["tokens"], width),
+        }
+        for block in range(spec["blocks"]):
+            name = f"gpt.blocks.{block}"
+            layers[f"{name}.norm1"] = nn.LayerNorm(width)
+            layers[f"{name}.qkv"] = nn.Linear(width, 3 * width)
+            layers[f"{name}.out"] = nn.Linear(width, width)
+            layers[f"{name}.norm2"] = nn.LayerNorm(width)
+            layers[f"{name}.up"] = nn.Linear(width, 4 * width)
+            layers[f"{name}.down"] = nn.Linear(4 * width, width)
+        layers["gpt.norm"] = nn.LayerNorm(width)
+        layers["gpt.logits"] = nn.Linear(width, spec["vocabulary"], bias=False)
+        self.setup(spec, files, layers)
+
+    def forward(self, x):
+        layers = self.layers
+        y = layers["gpt.tokens"](x) + layers["gpt.positions"].weight
+        for block in range(self.spec["blocks"]):
+            layer = lambda name: layers[f"gpt.blocks.{block}.{name}"]
+            y = y + layer("out")(self.attention(layer("qkv")(layer("norm1")(y))))
+            y = y + layer("down")(functional.gelu(layer("up")(layer("norm2")(y))))
+        return layers["gpt.logits"](layers["gpt.norm"](y))
+
+    def attention(self, qkv):
+        """Returns the results of all heads, of the shape [batch, tokens, width]."""
+        batch, tokens, _ = qkv.shape
+        q, k, v = qkv.view(batch, tokens, 3, self.spec["heads"], -1).permute(2, 0, 3, 1, 4)
+        heads = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return heads.transpose(1, 2).reshape(batch, tokens, -1)
+
+
 def channels_last(kind):
     """Returns a class of networks whose images have adjacent channels."""
     return type(f"{kind.__name__}ChannelsLast", (kind,), {"memory_format": torch.channels_last})
@@ -379,5 +418,6 @@ MODELS = {
     "resnet": orders(ResNet),
     "tcn": {"": Temporal},
     "bag": {"nn.Embedding": Bag, "nn.EmbeddingBag": EmbeddingBag},
+    "gpt": {"": Gpt},
     "predict": {"": Perceptron},
 }

@@ -9,7 +9,7 @@ import torch
 from peer import Files, Peer, mapped_files, reset_peak, serve
 from torch_models import DTYPES, MODELS
 
-OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamW": torch.optim.AdamW}
 # The ways in which optimizers of PyTorch loop over the parameters.
 LOOPS = {"loop": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
 # The values of `set_to_none` of zero_grad. With True, gradients are allocated anew in each step. With False, they are

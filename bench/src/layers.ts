@@ -1,10 +1,10 @@
 /** The layers of each workload: their sizes, and how many rows they multiply in one step. */
 
-import type { LstmSpec, ModelSpec, TcnSpec } from './workloads.js';
+import type { GptSpec, LstmSpec, ModelSpec, TcnSpec } from './workloads.js';
 
 export interface Layer {
   readonly name: string;
-  /** A `norm` is a batch normalisation. An `embedding` is a table of rows, one for each word. */
+  /** A `norm` normalises batches, or each row. An `embedding` is a table of rows, one for each word. */
   readonly kind: 'dense' | 'convolution' | 'norm' | 'embedding';
   /** The shape of the weight: [inputs, units], or [filters, channels, ...size] in a convolution, or [features]. */
   readonly weight: readonly number[];
@@ -22,9 +22,15 @@ export interface Layer {
 
 export const gates = ['forget', 'input', 'output', 'cell'] as const;
 
-function dense(name: string, inputs: number, units: number, rows: number): Layer {
+function dense(
+  name: string,
+  inputs: number,
+  units: number,
+  rows: number,
+  { bias = true } = {},
+): Layer {
   const weight = [inputs, units];
-  return { name, kind: 'dense', weight, bias: true, inputs, units, rows, differentiated: inputs };
+  return { name, kind: 'dense', weight, bias, inputs, units, rows, differentiated: inputs };
 }
 
 /** Returns a convolution of `axes` axes, whose filters have 3 elements along each. */
@@ -131,6 +137,8 @@ export function layersOf(spec: ModelSpec): Layer[] {
         dense('readout', hidden, classes, batch),
       ];
     }
+    case 'gpt':
+      return transformer(spec);
     default:
       return recurrent(spec);
   }
@@ -157,4 +165,27 @@ function temporal({ channels, filters, convolutions, batch }: TcnSpec): Layer[] 
     }),
     dense('readout', filters, 1, batch),
   ]);
+}
+
+/** The attention has no parameters, so it is no layer. */
+function transformer({ vocabulary, width, blocks, tokens, batch }: GptSpec): Layer[] {
+  const rows = batch * tokens;
+  return [
+    embedding('gpt.tokens', vocabulary, width, rows),
+    // The embeddings of the positions are added to those of the tokens, so they have no output of their own.
+    embedding('gpt.positions', tokens, width, 0),
+    ...Array.from({ length: blocks }, (_, i) => {
+      const name = (layer: string) => `gpt.blocks.${i}.${layer}`;
+      return [
+        norm(name('norm1'), width, rows),
+        dense(name('qkv'), width, 3 * width, rows),
+        dense(name('out'), width, width, rows),
+        norm(name('norm2'), width, rows),
+        dense(name('up'), width, 4 * width, rows),
+        dense(name('down'), 4 * width, width, rows),
+      ];
+    }).flat(),
+    norm('gpt.norm', width, rows),
+    dense('gpt.logits', width, vocabulary, rows, { bias: false }),
+  ];
 }

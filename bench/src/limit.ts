@@ -20,7 +20,7 @@ export interface Work {
 const bytesOf = { float32: 4, float64: 8, int32: 4 } as const;
 
 /** The number of state values that the optimizer keeps for each parameter. */
-const states = { sgd: 0, adam: 2 } as const;
+const states = { sgd: 0, adam: 2, adamW: 2 } as const;
 
 const product = (shape: readonly number[]) => shape.reduce((size, dim) => size * dim, 1);
 
@@ -47,25 +47,34 @@ export function workOf(spec: ModelSpec): Work {
 
 /**
  * Returns the number of elements of the outputs of all layers, after their activation functions. For an LSTM it counts
- * the gates, the cell and the hidden state of every time step.
+ * the gates, the cell and the hidden state of every time step. For a GPT it counts the output of each attention, but not
+ * the weights of the keys, because they need not be kept.
  */
 function activationsOf(spec: ModelSpec): number {
   const outputs = layersOf(spec).reduce((sum, { rows, units }) => sum + rows * units, 0);
   const carried = 'steps' in spec ? 2 * spec.units * spec.steps * spec.batch : 0;
-  return outputs + carried;
+  const attended = spec.kind === 'gpt' ? spec.blocks * spec.batch * spec.tokens * spec.width : 0;
+  return outputs + carried + attended;
 }
 
 /**
  * Returns the number of floating-point operations of the products of one step. Each layer has one product in the
  * forward pass. In training it has two more in the backward pass: for the gradient of its weight, and for the gradient
  * of its input. The input of the network needs no gradient.
+ *
+ * Each attention has two products forward: of queries and keys, and of weights and values. It has four backward: for the
+ * gradients of all their operands. It is causal, so half of the pairs of a query and a key count.
  */
 function operationsOf(spec: ModelSpec): number {
   const training = spec.kind !== 'predict';
-  return layersOf(spec).reduce((sum, { inputs, units, rows, differentiated }) => {
+  const ofLayers = layersOf(spec).reduce((sum, { inputs, units, rows, differentiated }) => {
     const products = training ? 2 * inputs + differentiated : inputs;
     return sum + 2 * rows * products * units;
   }, 0);
+  if (spec.kind !== 'gpt') return ofLayers;
+  const { blocks, batch, tokens, width } = spec;
+  const pairs = (batch * tokens ** 2) / 2;
+  return ofLayers + blocks * 6 * 2 * pairs * width;
 }
 
 /** The measured speed of the machine in one round. */

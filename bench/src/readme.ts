@@ -136,10 +136,13 @@ function compileTimes(rows: readonly Row[]): string[] {
   return [wrap(`Building, differentiating and compiling takes ${list(times)}.`)];
 }
 
+/** The optimizers as `describe` names them. Plain gradient descent is not named. */
+const optimizerTitles = { sgd: '', adam: ', Adam', adamW: ', AdamW' } as const;
+
 /** Returns a short description of a workload, such as its sizes; empty if the workload is unknown or is `compile`. */
 function describe(spec: Spec | undefined): string {
   if (spec === undefined || spec.kind === 'compile') return '';
-  const optimizer = 'optimizer' in spec && spec.optimizer === 'adam' ? ', Adam' : '';
+  const optimizer = 'optimizer' in spec ? optimizerTitles[spec.optimizer] : '';
   const dtype = spec.dtype === 'float64' ? ', float64' : '';
   return `: ${sizes(spec)}, batch ${spec.batch}${optimizer}${dtype}`;
 }
@@ -169,6 +172,10 @@ function sizes(spec: ModelSpec): string {
     }
     case 'bag':
       return `mean of ${spec.length} embeddings of ${spec.words} words, ${spec.width}-${spec.hidden}-${spec.classes}`;
+    case 'gpt': {
+      const { blocks, width, heads, tokens, vocabulary } = spec;
+      return `${blocks} transformer blocks of width ${width} with ${heads} heads, ${tokens} of ${vocabulary} tokens`;
+    }
     default:
       return `${spec.inputs} → ${spec.units} → ${spec.outputs}, ${spec.steps} steps`;
   }

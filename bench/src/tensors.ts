@@ -55,7 +55,8 @@ function inputsOf(spec: ModelSpec): TensorSpec[] {
     source,
   });
   const [pixels, signal] = [uniform(0, 1), uniform(-1, 1)];
-  const labels = (classes: number) => input('labels', [batch], { kind: 'class', classes });
+  const labels = (classes: number, shape = [batch]) =>
+    input('labels', shape, { kind: 'class', classes });
   switch (spec.kind) {
     case 'vae':
       return [
@@ -88,6 +89,11 @@ function inputsOf(spec: ModelSpec): TensorSpec[] {
         input('x', [batch, spec.length], { kind: 'class', classes: spec.words }),
         labels(spec.classes),
       ];
+    case 'gpt': {
+      const { vocabulary, tokens } = spec;
+      const text = [batch, tokens];
+      return [input('x', text, { kind: 'class', classes: vocabulary }), labels(vocabulary, text)];
+    }
     case 'predict':
       return [input('x', [batch, spec.layers[0] as number], pixels)];
     case 'lstm':

@@ -3,7 +3,7 @@
 export type FloatType = 'float32' | 'float64';
 
 interface Training {
-  readonly optimizer: 'sgd' | 'adam';
+  readonly optimizer: 'sgd' | 'adam' | 'adamW';
   /** The learning rate of the steps whose losses are compared. It is so large that the loss changes visibly. */
   readonly rate: number;
 }
@@ -111,6 +111,24 @@ export interface BagSpec extends Common, Training {
   readonly classes: number;
 }
 
+/**
+ * Training of a small GPT that predicts the next token: the sum of the embeddings of tokens and of positions, blocks of a
+ * transformer, and a dense layer without bias that gives the logits. A block is x -> y = x + out(attention(qkv(norm(x)))),
+ * then y + down(gelu(up(norm(y)))). The attention is causal, the norms are layer normalisations, the middle of a block has
+ * 4 times the width, and gelu is the exact one. The loss is the cross-entropy of all tokens.
+ */
+export interface GptSpec extends Common, Training {
+  readonly kind: 'gpt';
+  /** The number of different tokens. */
+  readonly vocabulary: number;
+  readonly width: number;
+  /** The number of heads, which divides the width. */
+  readonly heads: number;
+  readonly blocks: number;
+  /** The length of a text. */
+  readonly tokens: number;
+}
+
 /** Prediction by dense layers with ReLU between them, without training. */
 export interface PredictSpec extends Common {
   readonly kind: 'predict';
@@ -127,6 +145,7 @@ export type ModelSpec =
   | ResNetSpec
   | TcnSpec
   | BagSpec
+  | GptSpec
   | PredictSpec;
 
 /** A workload that only builds, differentiates and compiles graphs. Peers do not run it. */
@@ -188,6 +207,7 @@ const conv: ConvSpec = {
 };
 
 const adam = { ...float32, optimizer: 'adam', rate: 1e-3 } as const;
+const adamW = { ...adam, optimizer: 'adamW' } as const;
 
 /** All workloads by name, in the order of the table. */
 export const workloads: Readonly<Record<string, Spec>> = {
@@ -259,6 +279,26 @@ export const workloads: Readonly<Record<string, Spec>> = {
     hidden: 64,
     classes: 2,
     batch: 256,
+  },
+  'gpt-tiny': {
+    ...adamW,
+    kind: 'gpt',
+    vocabulary: 96,
+    width: 128,
+    heads: 4,
+    blocks: 2,
+    tokens: 64,
+    batch: 32,
+  },
+  'gpt-small': {
+    ...adamW,
+    kind: 'gpt',
+    vocabulary: 8192,
+    width: 384,
+    heads: 6,
+    blocks: 6,
+    tokens: 256,
+    batch: 4,
   },
   'predict-1': { ...float32, kind: 'predict', layers: [784, 512, 10], batch: 1 },
   compile: {

@@ -98,6 +98,24 @@ describe('the work of a step', () => {
     });
   });
 
+  it('of a GPT: half of the products of its attentions, and no output of the embedding of positions', () => {
+    const sizes = { vocabulary: 9, width: 4, heads: 2, blocks: 3, tokens: 6, batch: 2, rate: 1 };
+    const spec: ModelSpec = { kind: 'gpt', dtype: 'float32', optimizer: 'adamW', ...sizes };
+    const rows = 2 * 6;
+    // The dense layers of a block are qkv 4-12, out 4-4, up 4-16 and down 16-4.
+    const [weights, biases] = [48 + 16 + 64 + 64, 12 + 4 + 16 + 4];
+    const parameters = 9 * 4 + 6 * 4 + 3 * (weights + biases + 2 * 8) + 8 + 4 * 9;
+    // Each of the 6 products of an attention multiplies 36 pairs of tokens by rows of 4, of which half count.
+    const attention = 6 * (2 * 36 * 4);
+    // The outputs of a block are those of its dense layers, two norms and its attention.
+    const activations = rows * (4 + 3 * (biases + 2 * 4 + 4) + 4 + 9);
+    expect(workOf(spec)).toEqual({
+      operations: 2 * rows * 3 * (3 * weights + 4 * 9) + 3 * attention,
+      traffic: 4 * (6 * parameters + 2 * rows + 2 * activations),
+      footprint: 4 * (3 * parameters + 2 * rows + activations),
+    });
+  });
+
   it('is known for every workload, except the one that is only compiled', () => {
     for (const spec of Object.values(workloads)) {
       if (spec.kind === 'compile') continue;

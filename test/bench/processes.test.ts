@@ -41,6 +41,21 @@ const small: [string, ModelSpec][] = [
       rate: 1e-2,
     },
   ],
+  [
+    'a small GPT',
+    {
+      kind: 'gpt',
+      dtype: 'float32',
+      vocabulary: 7,
+      width: 6,
+      heads: 3,
+      blocks: 2,
+      tokens: 5,
+      batch: 4,
+      optimizer: 'adamW',
+      rate: 1e-2,
+    },
+  ],
 ];
 
 beforeAll(buildBench);

@@ -4,7 +4,8 @@ import * as fb from 'forebay';
 import type { TensorSource } from '../exchange.js';
 import { gates } from '../layers.js';
 import { tensorsOf } from '../tensors.js';
-import type { LstmSpec, ModelSpec, VaeSpec } from '../workloads.js';
+import type { GptSpec, LstmSpec, ModelSpec, VaeSpec } from '../workloads.js';
+import { Gpt } from './gpt.js';
 import { bag, cnn, convolutions, resnet, tcn } from './networks.js';
 import { Parameters } from './parameters.js';
 
@@ -21,21 +22,36 @@ export function buildGraph(spec: ModelSpec, start: TensorSource): Graph {
     const { values, shape } = start.get(name);
     return fb.tensor(values, { shape });
   };
-  const parameters = new Parameters(spec, value);
   const inputs = tensorsOf(spec).filter(({ role }) => role === 'input');
   const nodes = new Map(
     inputs.map(({ name, shape, dtype }) => [name, fb.input(name, shape, { dtype })] as const),
   );
-  return {
-    output: outputOf(spec, (name) => nodes.get(name) as fb.Node, parameters),
-    parameters: parameters.all,
-    feeds: Object.fromEntries(inputs.map(({ name }) => [name, value(name)])),
-  };
+  const input = (name: string) => nodes.get(name) as fb.Node;
+  const model = spec.kind === 'gpt' ? gpt(spec, input, value) : network(spec, input, value);
+  return { ...model, feeds: Object.fromEntries(inputs.map(({ name }) => [name, value(name)])) };
+}
+
+type Model = Omit<Graph, 'feeds'>;
+/** Returns the initial value of a tensor. */
+type Value = (name: string) => fb.Tensor;
+
+function gpt(spec: GptSpec, input: Find, value: Value): Model {
+  const model = new Gpt('gpt', spec);
+  const { parameters } = model;
+  for (const variable of parameters) variable.set(value(variable.name as string));
+  return { output: fb.crossEntropy(model.apply(input('x')), input('labels')), parameters };
+}
+
+function network(spec: Exclude<ModelSpec, GptSpec>, input: Find, value: Value): Model {
+  const layers = new Parameters(spec, value);
+  const build = () => outputOf(spec, input, layers);
+  const output = spec.kind === 'predict' ? build() : fb.training(build);
+  return { output, parameters: layers.all };
 }
 
 type Find = (name: string) => fb.Node;
 
-function outputOf(spec: ModelSpec, input: Find, layers: Parameters): fb.Node {
+function outputOf(spec: Exclude<ModelSpec, GptSpec>, input: Find, layers: Parameters): fb.Node {
   const x = input('x');
   const classified = (logits: fb.Node) => fb.softmaxCrossEntropy(logits, input('labels'));
   switch (spec.kind) {

@@ -34,8 +34,14 @@ function hello(request: { readonly threads: number }): Hello {
 function updatesOf(spec: ModelSpec, graph: Graph, rate: fb.Variable): fb.Updates {
   if (spec.kind === 'predict') return [];
   const { output, parameters } = graph;
-  if (spec.optimizer === 'sgd') return fb.sgd(output, parameters, { rate });
-  return fb.adam(output, parameters, { rate });
+  switch (spec.optimizer) {
+    case 'sgd':
+      return fb.sgd(output, parameters, { rate });
+    case 'adam':
+      return fb.adam(output, parameters, { rate });
+    case 'adamW':
+      return fb.adamW(output, parameters, { rate });
+  }
 }
 
 function load(request: {
@@ -71,7 +77,8 @@ function resultsOf(spec: ModelSpec, { output, parameters, feeds }: Graph) {
     const gradients = fb.backward(output);
     nodes = Object.fromEntries(parameters.map((leaf) => [leaf.name as string, gradients.of(leaf)]));
   }
-  const program = fb.compile({ outputs: nodes, threads });
+  // The gradients depend on the batch normalisations, which keep running statistics.
+  const program = fb.compile({ outputs: nodes, updates: fb.sideUpdates(output), threads });
   const tensors = Object.entries(program.run(feeds));
   program.dispose();
   return tensors.map(([name, { shape, data }]) => {

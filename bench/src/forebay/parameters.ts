@@ -4,18 +4,26 @@ import * as fb from 'forebay';
 import { type Layer, layersOf } from '../layers.js';
 import type { ModelSpec } from '../workloads.js';
 
-/** The number that batch normalisation adds to the variance. */
-const epsilon = 1e-5;
-
 export class Parameters {
   readonly #variables = new Map<string, fb.Variable>();
+  readonly #norms = new Map<string, fb.BatchNorm>();
   readonly #layers: ReadonlyMap<string, Layer>;
 
   /** @param value returns the initial value of a parameter */
   constructor(spec: ModelSpec, value: (name: string) => fb.Tensor) {
     const layers = layersOf(spec);
     this.#layers = new Map(layers.map((layer) => [layer.name, layer]));
-    for (const { name, bias } of layers) {
+    for (const { name, kind, units, bias } of layers) {
+      if (kind === 'norm') {
+        const norm = new fb.BatchNorm(name, { features: units });
+        this.#norms.set(name, norm);
+        for (const [part, variable] of Object.entries({ weight: norm.weight, bias: norm.bias })) {
+          const path = `${name}.${part}`;
+          variable.set(value(path));
+          this.#variables.set(path, variable);
+        }
+        continue;
+      }
       for (const part of bias ? ['weight', 'bias'] : ['weight']) {
         const path = `${name}.${part}`;
         this.#variables.set(path, fb.parameter(path, value(path)));
@@ -60,12 +68,7 @@ export class Parameters {
   }
 
   batchNorm(layer: string, x: fb.Node): fb.Node {
-    const axes = x.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
-    const centred = fb.sub(x, fb.mean(x, axes, { keepDims: true }));
-    const variance = fb.mean(fb.square(centred), axes, { keepDims: true });
-    const normal = fb.div(centred, fb.sqrt(fb.add(variance, epsilon)));
-    const [scale, shift] = [this.weight(layer), this.#bias(layer)];
-    return fb.add(fb.mul(normal, this.#perChannel(scale, x)), this.#perChannel(shift, x));
+    return (this.#norms.get(layer) as fb.BatchNorm).apply(x);
   }
 
   /** Reshapes a vector with an element for each channel, so that it broadcasts with images or series. */

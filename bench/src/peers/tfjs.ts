@@ -222,6 +222,7 @@ function load({ spec, folder, manifest, training }: Requests['load'][0]): Loaded
     const { grads } = tf.variableGrads(loss, variables);
     return write(model.named((variable) => grads[variable.name] as Tensor));
   });
+  if (spec.optimizer === 'adamW') throw new BenchError('tfjs-wasm has no AdamW');
   const make = { sgd: tf.train.sgd, adam: tf.train.adam }[spec.optimizer];
   const checked = make(spec.rate);
   const losses = Array.from({ length: training.checkSteps }, () =>

@@ -633,7 +633,7 @@ struct Loop9 : LoopLists {
   }
 };
 
-// lstm-small, lstm-medium, lstm-large and 11 more
+// lstm-small, lstm-medium, lstm-large and 13 more
 template <class T>
 struct Loop10 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -1279,7 +1279,7 @@ struct Loop24 : LoopLists {
   }
 };
 
-// conv, conv-chain, cnn-mnist and 2 more
+// conv, conv-chain, cnn-mnist and 4 more
 template <class T>
 struct Loop25 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -1337,25 +1337,34 @@ struct Loop26 : LoopLists {
 // cnn-mnist, resnet-cifar
 template <class T>
 struct Loop27 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 2;
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
       {idOf("add"), {0, 1}},
-      {idOf("sqrt"), {2}},
+      {idOf("sqrt"), {4}},
+      {idOf("div"), {2, 5}},
+      {idOf("mul"), {6, 3}},
   };
-  static constexpr std::uint16_t results[] = {3};
+  static constexpr std::uint16_t results[] = {6, 7};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
       const T* const x0 = rowOf<T>(call, 0, r);
       const T v1 = *rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      T* const y1 = rowOf<T>(call, 5, r);
       FOREBAY_INDEPENDENT
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v0 = x0[i];
-        const T v2 = Add::of(v0, v1);
-        const T v3 = Sqrt::of(v2);
-        y0[i] = v3;
+        const T v3 = x3[i];
+        const T v4 = Add::of(v0, v1);
+        const T v5 = Sqrt::of(v4);
+        const T v6 = Div::of(v2, v5);
+        const T v7 = Mul::of(v6, v3);
+        y0[i] = v6;
+        y1[i] = v7;
       }
     }
   }
@@ -1364,34 +1373,28 @@ struct Loop27 : LoopLists {
 // cnn-mnist, resnet-cifar
 template <class T>
 struct Loop28 : LoopLists {
-  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
-      {idOf("div"), {0, 1}},
-      {idOf("fma"), {4, 2, 3}},
-      {idOf("relu"), {5}},
+      {idOf("fma"), {0, 1, 2}},
+      {idOf("relu"), {3}},
   };
-  static constexpr std::uint16_t results[] = {4, 6};
+  static constexpr std::uint16_t results[] = {4};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
       const T* const x0 = rowOf<T>(call, 0, r);
       const T* const x1 = rowOf<T>(call, 1, r);
       const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      T* const y0 = rowOf<T>(call, 4, r);
-      T* const y1 = rowOf<T>(call, 5, r);
+      T* const y0 = rowOf<T>(call, 3, r);
       FOREBAY_INDEPENDENT
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v0 = x0[i];
         const T v1 = x1[i];
         const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v4 = Div::of(v0, v1);
-        const T v5 = Fma::of(v4, v2, v3);
-        const T v6 = Relu::of(v5);
+        const T v3 = Fma::of(v0, v1, v2);
+        const T v4 = Relu::of(v3);
         y0[i] = v4;
-        y1[i] = v6;
       }
     }
   }
@@ -1400,94 +1403,12 @@ struct Loop28 : LoopLists {
 // cnn-mnist, resnet-cifar
 template <class T>
 struct Loop29 : LoopLists {
-  static constexpr std::uint16_t loadCount = 6;
-  static constexpr std::uint32_t singles = 2;
-  static constexpr LoopStep steps[] = {
-      {idOf("equal"), {0, 1}},
-      {idOf("where"), {6, 1, 2}},
-      {idOf("mul"), {7, 3}},
-      {idOf("mul"), {8, 4}},
-      {idOf("div"), {9, 5}},
-      {idOf("neg"), {10}},
-      {idOf("div"), {8, 5}},
-      {idOf("mul"), {7, 4}},
-  };
-  static constexpr std::uint16_t results[] = {7, 11, 12, 13};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      T* const y0 = rowOf<T>(call, 6, r);
-      T* const y1 = rowOf<T>(call, 7, r);
-      T* const y2 = rowOf<T>(call, 8, r);
-      T* const y3 = rowOf<T>(call, 9, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v4 = x4[i];
-        const T v5 = x5[i];
-        const bool v6 = Equal::of(v0, v1);
-        const T v7 = Where::of(v6, v1, v2);
-        const T v8 = Mul::of(v7, v3);
-        const T v9 = Mul::of(v8, v4);
-        const T v10 = Div::of(v9, v5);
-        const T v11 = Neg::of(v10);
-        const T v12 = Div::of(v8, v5);
-        const T v13 = Mul::of(v7, v4);
-        y0[i] = v7;
-        y1[i] = v11;
-        y2[i] = v12;
-        y3[i] = v13;
-      }
-    }
-  }
-};
-
-// cnn-mnist, resnet-cifar
-template <class T>
-struct Loop30 : LoopLists {
-  static constexpr std::uint16_t loadCount = 3;
-  static constexpr std::uint32_t singles = 2;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {1, 2}},
-      {idOf("div"), {0, 3}},
-  };
-  static constexpr std::uint16_t results[] = {4};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      T* const y0 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v3 = Mul::of(v1, v2);
-        const T v4 = Div::of(v0, v3);
-        y0[i] = v4;
-      }
-    }
-  }
-};
-
-// cnn-mnist, resnet-cifar
-template <class T>
-struct Loop31 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
-      {idOf("mul"), {1, 2}},
-      {idOf("fma"), {0, 4, 3}},
-      {idOf("neg"), {5}},
+      {idOf("equal"), {0, 1}},
+      {idOf("where"), {4, 1, 2}},
+      {idOf("mul"), {5, 3}},
   };
   static constexpr std::uint16_t results[] = {5, 6};
   static void run(const LoopCall& call) {
@@ -1504,9 +1425,9 @@ struct Loop31 : LoopLists {
         const T v0 = x0[i];
         const T v2 = x2[i];
         const T v3 = x3[i];
-        const T v4 = Mul::of(v1, v2);
-        const T v5 = Fma::of(v0, v4, v3);
-        const T v6 = Neg::of(v5);
+        const bool v4 = Equal::of(v0, v1);
+        const T v5 = Where::of(v4, v1, v2);
+        const T v6 = Mul::of(v5, v3);
         y0[i] = v5;
         y1[i] = v6;
       }
@@ -1514,18 +1435,70 @@ struct Loop31 : LoopLists {
   }
 };
 
-// resnet-cifar
+// cnn-mnist, resnet-cifar, dense softplus mse sgd
 template <class T>
-struct Loop32 : LoopLists {
-  static constexpr std::uint16_t loadCount = 5;
+struct Loop30 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
-      {idOf("div"), {0, 1}},
-      {idOf("fma"), {5, 2, 3}},
-      {idOf("add"), {6, 4}},
-      {idOf("relu"), {7}},
+      {idOf("mul"), {0, 1}},
   };
-  static constexpr std::uint16_t results[] = {5, 8};
+  static constexpr std::uint16_t results[] = {2};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Mul::of(v0, v1);
+        y0[i] = v2;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop31 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("square"), {1}},
+      {idOf("mul"), {0, 2}},
+  };
+  static constexpr std::uint16_t results[] = {3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Square::of(v1);
+        const T v3 = Mul::of(v0, v2);
+        y0[i] = v3;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop32 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("fnma"), {0, 1, 2}},
+      {idOf("mul"), {4, 3}},
+  };
+  static constexpr std::uint16_t results[] = {5};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -1533,22 +1506,76 @@ struct Loop32 : LoopLists {
       const T* const x1 = rowOf<T>(call, 1, r);
       const T* const x2 = rowOf<T>(call, 2, r);
       const T* const x3 = rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      T* const y0 = rowOf<T>(call, 5, r);
-      T* const y1 = rowOf<T>(call, 6, r);
+      T* const y0 = rowOf<T>(call, 4, r);
       FOREBAY_INDEPENDENT
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v0 = x0[i];
         const T v1 = x1[i];
         const T v2 = x2[i];
         const T v3 = x3[i];
-        const T v4 = x4[i];
-        const T v5 = Div::of(v0, v1);
-        const T v6 = Fma::of(v5, v2, v3);
-        const T v7 = Add::of(v6, v4);
-        const T v8 = Relu::of(v7);
+        const T v4 = Fnma::of(v0, v1, v2);
+        const T v5 = Mul::of(v4, v3);
         y0[i] = v5;
-        y1[i] = v8;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop33 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 10;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+      {idOf("fma"), {2, 3, 4}},
+  };
+  static constexpr std::uint16_t results[] = {5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v4 = Mul::of(v0, v1);
+        const T v5 = Fma::of(v2, v3, v4);
+        y0[i] = v5;
+      }
+    }
+  }
+};
+
+// cnn-mnist, resnet-cifar
+template <class T>
+struct Loop34 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 6;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+      {idOf("fma"), {2, 3, 4}},
+  };
+  static constexpr std::uint16_t results[] = {5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v3 = x3[i];
+        const T v4 = Mul::of(v0, v1);
+        const T v5 = Fma::of(v2, v3, v4);
+        y0[i] = v5;
       }
     }
   }
@@ -1556,21 +1583,50 @@ struct Loop32 : LoopLists {
 
 // resnet-cifar
 template <class T>
-struct Loop33 : LoopLists {
-  static constexpr std::uint16_t loadCount = 7;
+struct Loop35 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("fma"), {0, 1, 2}},
+      {idOf("add"), {4, 3}},
+      {idOf("relu"), {5}},
+  };
+  static constexpr std::uint16_t results[] = {6};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v4 = Fma::of(v0, v1, v2);
+        const T v5 = Add::of(v4, v3);
+        const T v6 = Relu::of(v5);
+        y0[i] = v6;
+      }
+    }
+  }
+};
+
+// resnet-cifar
+template <class T>
+struct Loop36 : LoopLists {
+  static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
       {idOf("add"), {0, 1}},
       {idOf("equal"), {2, 3}},
-      {idOf("where"), {8, 3, 7}},
-      {idOf("mul"), {9, 4}},
-      {idOf("mul"), {10, 5}},
-      {idOf("div"), {11, 6}},
-      {idOf("neg"), {12}},
-      {idOf("div"), {10, 6}},
-      {idOf("mul"), {9, 5}},
+      {idOf("where"), {6, 3, 5}},
+      {idOf("mul"), {7, 4}},
   };
-  static constexpr std::uint16_t results[] = {9, 13, 14, 15};
+  static constexpr std::uint16_t results[] = {7, 8};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -1579,33 +1635,20 @@ struct Loop33 : LoopLists {
       const T* const x2 = rowOf<T>(call, 2, r);
       const T v3 = *rowOf<T>(call, 3, r);
       const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      T* const y0 = rowOf<T>(call, 7, r);
-      T* const y1 = rowOf<T>(call, 8, r);
-      T* const y2 = rowOf<T>(call, 9, r);
-      T* const y3 = rowOf<T>(call, 10, r);
+      T* const y0 = rowOf<T>(call, 5, r);
+      T* const y1 = rowOf<T>(call, 6, r);
       FOREBAY_INDEPENDENT
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v0 = x0[i];
         const T v1 = x1[i];
         const T v2 = x2[i];
         const T v4 = x4[i];
-        const T v5 = x5[i];
-        const T v6 = x6[i];
-        const T v7 = Add::of(v0, v1);
-        const bool v8 = Equal::of(v2, v3);
-        const T v9 = Where::of(v8, v3, v7);
-        const T v10 = Mul::of(v9, v4);
-        const T v11 = Mul::of(v10, v5);
-        const T v12 = Div::of(v11, v6);
-        const T v13 = Neg::of(v12);
-        const T v14 = Div::of(v10, v6);
-        const T v15 = Mul::of(v9, v5);
-        y0[i] = v9;
-        y1[i] = v13;
-        y2[i] = v14;
-        y3[i] = v15;
+        const T v5 = Add::of(v0, v1);
+        const bool v6 = Equal::of(v2, v3);
+        const T v7 = Where::of(v6, v3, v5);
+        const T v8 = Mul::of(v7, v4);
+        y0[i] = v7;
+        y1[i] = v8;
       }
     }
   }
@@ -1613,7 +1656,7 @@ struct Loop33 : LoopLists {
 
 // tcn
 template <class T>
-struct Loop34 : LoopLists {
+struct Loop37 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 10;
   static constexpr LoopStep steps[] = {
@@ -1647,9 +1690,589 @@ struct Loop34 : LoopLists {
   }
 };
 
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop38 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 2}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Add::of(v0, v1);
+        y0[i] = v2;
+        f0 = v2;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
+      }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop39 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("square"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 3}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
+        const T v0 = x0[i];
+        const T v2 = Sub::of(v0, v1);
+        const T v3 = Square::of(v2);
+        y0[i] = v2;
+        f0 = v3;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
+      }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop40 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 8;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {2, 3}},
+      {idOf("fma"), {4, 0, 1}},
+  };
+  static constexpr std::uint16_t results[] = {4, 5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      T* const y1 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v4 = Mul::of(v2, v3);
+        const T v5 = Fma::of(v4, v0, v1);
+        y0[i] = v4;
+        y1[i] = v5;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small, softmax forward and backward and 1 more
+template <class T>
+struct Loop41 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("exp"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {3};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 3}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      RowSumFold<T> s0;
+      std::int64_t at = 0, count;
+      do {
+        count = columns - at < partOfRow ? columns - at : partOfRow;
+        forElements<T>(count, [&](auto access, std::int64_t j) FOREBAY_INLINED {
+          const std::int64_t i = at + j;
+          using V = typename decltype(access)::Value;
+          const V v0 = access.load(x0 + i);
+          const V v2 = Sub::of(v0, V(v1));
+          const V v3 = Exp::of(v2);
+          access.store(y0 + i, v3);
+        });
+        s0.addBlocks(y0 + at, static_cast<std::size_t>(count));
+        at += count;
+      } while (at < columns);
+      at -= count;
+      s0.finishPart(y0 + at, static_cast<std::size_t>(count), totalOf<RowSumFold<T>>(call, 0, r));
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop42 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("add"), {3, 2}},
+  };
+  static constexpr std::uint16_t results[] = {4};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 4}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = Add::of(v0, v1);
+        const T v4 = Add::of(v3, v2);
+        y0[i] = v4;
+        f0 = v4;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
+      }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+    }
+  }
+};
+
+// gpt-tiny, gpt-small, many classes
+template <class T>
+struct Loop43 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 5;
+  static constexpr LoopStep steps[] = {
+      {idOf("div"), {1, 2}},
+      {idOf("fma"), {0, 4, 3}},
+  };
+  static constexpr std::uint16_t results[] = {5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T v0 = *rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v1 = x1[i];
+        const T v3 = x3[i];
+        const T v4 = Div::of(v1, v2);
+        const T v5 = Fma::of(v0, v4, v3);
+        y0[i] = v5;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small, many classes
+template <class T>
+struct Loop44 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("add"), {2, 3}},
+  };
+  static constexpr std::uint16_t results[] = {4};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = Sub::of(v0, v1);
+        const T v4 = Add::of(v2, v3);
+        y0[i] = v4;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop45 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+      {idOf("mul"), {4, 2}},
+      {idOf("mul"), {0, 3}},
+  };
+  static constexpr std::uint16_t results[] = {4, 6};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 4}, {Fold::Kind::sum, 5}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      T* const y1 = rowOf<T>(call, 5, r);
+      const auto element = [&](std::int64_t i, T& f0, T& f1) FOREBAY_INLINED {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v4 = Mul::of(v0, v1);
+        const T v5 = Mul::of(v4, v2);
+        const T v6 = Mul::of(v0, v3);
+        y0[i] = v4;
+        y1[i] = v6;
+        f0 = v4;
+        f1 = v5;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      RowSumFold<T> s1;
+      T t0[size];
+      T t1[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j], t1[j]);
+        s0.template add<size>(t0);
+        s1.template add<size>(t1);
+      }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j], t1[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+      s1.finish(t1, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 1, r));
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop46 : LoopLists {
+  static constexpr std::uint16_t loadCount = 5;
+  static constexpr std::uint32_t singles = 26;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {2, 3}},
+      {idOf("fnma"), {0, 4, 5}},
+      {idOf("mul"), {6, 1}},
+  };
+  static constexpr std::uint16_t results[] = {7};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      T* const y0 = rowOf<T>(call, 5, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v5 = Sub::of(v2, v3);
+        const T v6 = Fnma::of(v0, v4, v5);
+        const T v7 = Mul::of(v6, v1);
+        y0[i] = v7;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop47 : LoopLists {
+  static constexpr std::uint16_t loadCount = 11;
+  static constexpr std::uint32_t singles = 1750;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {2, 3}},
+      {idOf("mul"), {1, 11}},
+      {idOf("mul"), {0, 12}},
+      {idOf("equal"), {4, 5}},
+      {idOf("mul"), {1, 13}},
+      {idOf("where"), {14, 15, 13}},
+      {idOf("greater"), {4, 5}},
+      {idOf("where"), {17, 6, 16}},
+      {idOf("maximum"), {5, 4}},
+      {idOf("mul"), {0, 19}},
+      {idOf("mul"), {20, 1}},
+      {idOf("mul"), {7, 8}},
+      {idOf("mul"), {21, 22}},
+      {idOf("greater"), {5, 4}},
+      {idOf("mul"), {23, 9}},
+      {idOf("where"), {24, 25, 6}},
+      {idOf("greater"), {10, 5}},
+      {idOf("where"), {27, 26, 6}},
+      {idOf("add"), {18, 28}},
+  };
+  static constexpr std::uint16_t results[] = {29};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T v6 = *rowOf<T>(call, 6, r);
+      const T v7 = *rowOf<T>(call, 7, r);
+      const T* const x8 = rowOf<T>(call, 8, r);
+      const T v9 = *rowOf<T>(call, 9, r);
+      const T v10 = *rowOf<T>(call, 10, r);
+      T* const y0 = rowOf<T>(call, 11, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v3 = x3[i];
+        const T v5 = x5[i];
+        const T v8 = x8[i];
+        const T v11 = Add::of(v2, v3);
+        const T v12 = Mul::of(v1, v11);
+        const T v13 = Mul::of(v0, v12);
+        const bool v14 = Equal::of(v4, v5);
+        const T v15 = Mul::of(v1, v13);
+        const T v16 = Where::of(v14, v15, v13);
+        const bool v17 = Greater::of(v4, v5);
+        const T v18 = Where::of(v17, v6, v16);
+        const T v19 = Maximum::of(v5, v4);
+        const T v20 = Mul::of(v0, v19);
+        const T v21 = Mul::of(v20, v1);
+        const T v22 = Mul::of(v7, v8);
+        const T v23 = Mul::of(v21, v22);
+        const bool v24 = Greater::of(v5, v4);
+        const T v25 = Mul::of(v23, v9);
+        const T v26 = Where::of(v24, v25, v6);
+        const bool v27 = Greater::of(v10, v5);
+        const T v28 = Where::of(v27, v26, v6);
+        const T v29 = Add::of(v18, v28);
+        y0[i] = v29;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop48 : LoopLists {
+  static constexpr std::uint16_t loadCount = 6;
+  static constexpr std::uint32_t singles = 50;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {3, 4}},
+      {idOf("fnma"), {0, 5, 6}},
+      {idOf("fma"), {7, 1, 2}},
+  };
+  static constexpr std::uint16_t results[] = {8};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      T* const y0 = rowOf<T>(call, 6, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v6 = Sub::of(v3, v4);
+        const T v7 = Fnma::of(v0, v5, v6);
+        const T v8 = Fma::of(v7, v1, v2);
+        y0[i] = v8;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop49 : LoopLists {
+  static constexpr std::uint16_t loadCount = 12;
+  static constexpr std::uint32_t singles = 3945;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+      {idOf("mul"), {2, 3}},
+      {idOf("fma"), {4, 5, 13}},
+      {idOf("square"), {2}},
+      {idOf("mul"), {15, 6}},
+      {idOf("fma"), {7, 8, 16}},
+      {idOf("sqrt"), {17}},
+      {idOf("fma"), {18, 9, 11}},
+      {idOf("div"), {10, 19}},
+      {idOf("fma"), {20, 14, 12}},
+      {idOf("sub"), {1, 21}},
+  };
+  static constexpr std::uint16_t results[] = {14, 17, 22};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T v0 = *rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      const T v6 = *rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      const T v8 = *rowOf<T>(call, 8, r);
+      const T v9 = *rowOf<T>(call, 9, r);
+      const T v10 = *rowOf<T>(call, 10, r);
+      const T v11 = *rowOf<T>(call, 11, r);
+      T* const y0 = rowOf<T>(call, 12, r);
+      T* const y1 = rowOf<T>(call, 13, r);
+      T* const y2 = rowOf<T>(call, 14, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v4 = x4[i];
+        const T v7 = x7[i];
+        const T v12 = Mul::of(v0, v1);
+        const T v13 = Mul::of(v2, v3);
+        const T v14 = Fma::of(v4, v5, v13);
+        const T v15 = Square::of(v2);
+        const T v16 = Mul::of(v15, v6);
+        const T v17 = Fma::of(v7, v8, v16);
+        const T v18 = Sqrt::of(v17);
+        const T v19 = Fma::of(v18, v9, v11);
+        const T v20 = Div::of(v10, v19);
+        const T v21 = Fma::of(v20, v14, v12);
+        const T v22 = Sub::of(v1, v21);
+        y0[i] = v14;
+        y1[i] = v17;
+        y2[i] = v22;
+      }
+    }
+  }
+};
+
+// gpt-tiny, gpt-small
+template <class T>
+struct Loop50 : LoopLists {
+  static constexpr std::uint16_t loadCount = 12;
+  static constexpr std::uint32_t singles = 3802;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+      {idOf("fma"), {2, 3, 12}},
+      {idOf("square"), {0}},
+      {idOf("mul"), {14, 4}},
+      {idOf("fma"), {5, 6, 15}},
+      {idOf("mul"), {7, 8}},
+      {idOf("sqrt"), {16}},
+      {idOf("fma"), {18, 9, 11}},
+      {idOf("div"), {10, 19}},
+      {idOf("fma"), {20, 13, 17}},
+      {idOf("sub"), {8, 21}},
+  };
+  static constexpr std::uint16_t results[] = {13, 16, 22};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T v6 = *rowOf<T>(call, 6, r);
+      const T v7 = *rowOf<T>(call, 7, r);
+      const T* const x8 = rowOf<T>(call, 8, r);
+      const T v9 = *rowOf<T>(call, 9, r);
+      const T v10 = *rowOf<T>(call, 10, r);
+      const T v11 = *rowOf<T>(call, 11, r);
+      T* const y0 = rowOf<T>(call, 12, r);
+      T* const y1 = rowOf<T>(call, 13, r);
+      T* const y2 = rowOf<T>(call, 14, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v5 = x5[i];
+        const T v8 = x8[i];
+        const T v12 = Mul::of(v0, v1);
+        const T v13 = Fma::of(v2, v3, v12);
+        const T v14 = Square::of(v0);
+        const T v15 = Mul::of(v14, v4);
+        const T v16 = Fma::of(v5, v6, v15);
+        const T v17 = Mul::of(v7, v8);
+        const T v18 = Sqrt::of(v16);
+        const T v19 = Fma::of(v18, v9, v11);
+        const T v20 = Div::of(v10, v19);
+        const T v21 = Fma::of(v20, v13, v17);
+        const T v22 = Sub::of(v8, v21);
+        y0[i] = v13;
+        y1[i] = v16;
+        y2[i] = v22;
+      }
+    }
+  }
+};
+
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
 template <class T>
-struct Loop35 : LoopLists {
+struct Loop51 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1686,7 +2309,7 @@ struct Loop35 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
 template <class T>
-struct Loop36 : LoopLists {
+struct Loop52 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1713,7 +2336,7 @@ struct Loop36 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop37 : LoopLists {
+struct Loop53 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1741,7 +2364,7 @@ struct Loop37 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop38 : LoopLists {
+struct Loop54 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -1772,7 +2395,7 @@ struct Loop38 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop39 : LoopLists {
+struct Loop55 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1802,35 +2425,9 @@ struct Loop39 : LoopLists {
   }
 };
 
-// dense softplus mse sgd
-template <class T>
-struct Loop40 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-  };
-  static constexpr std::uint16_t results[] = {2};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = Mul::of(v0, v1);
-        y0[i] = v2;
-      }
-    }
-  }
-};
-
 // dense relu probabilities sgd
 template <class T>
-struct Loop41 : LoopLists {
+struct Loop56 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1859,7 +2456,7 @@ struct Loop41 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop42 : LoopLists {
+struct Loop57 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 58;
   static constexpr LoopStep steps[] = {
@@ -1915,7 +2512,7 @@ struct Loop42 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop43 : LoopLists {
+struct Loop58 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1942,7 +2539,7 @@ struct Loop43 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop44 : LoopLists {
+struct Loop59 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 41;
   static constexpr LoopStep steps[] = {
@@ -1979,7 +2576,7 @@ struct Loop44 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop45 : LoopLists {
+struct Loop60 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 18;
   static constexpr LoopStep steps[] = {
@@ -2013,7 +2610,7 @@ struct Loop45 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop46 : LoopLists {
+struct Loop61 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2037,7 +2634,7 @@ struct Loop46 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop47 : LoopLists {
+struct Loop62 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2061,7 +2658,7 @@ struct Loop47 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop48 : LoopLists {
+struct Loop63 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2135,7 +2732,7 @@ struct Loop48 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop49 : LoopLists {
+struct Loop64 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2207,7 +2804,7 @@ struct Loop49 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop50 : LoopLists {
+struct Loop65 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -2298,7 +2895,7 @@ struct Loop50 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop51 : LoopLists {
+struct Loop66 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 264;
   static constexpr LoopStep steps[] = {
@@ -2384,7 +2981,7 @@ struct Loop51 : LoopLists {
 
 // autoencoder
 template <class T>
-struct Loop52 : LoopLists {
+struct Loop67 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 116;
   static constexpr LoopStep steps[] = {
@@ -2487,47 +3084,9 @@ struct Loop52 : LoopLists {
   }
 };
 
-// softmax forward and backward, many classes
-template <class T>
-struct Loop53 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 2;
-  static constexpr LoopStep steps[] = {
-      {idOf("sub"), {0, 1}},
-      {idOf("exp"), {2}},
-  };
-  static constexpr std::uint16_t results[] = {3};
-  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 3}};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      RowSumFold<T> s0;
-      std::int64_t at = 0, count;
-      do {
-        count = columns - at < partOfRow ? columns - at : partOfRow;
-        forElements<T>(count, [&](auto access, std::int64_t j) FOREBAY_INLINED {
-          const std::int64_t i = at + j;
-          using V = typename decltype(access)::Value;
-          const V v0 = access.load(x0 + i);
-          const V v2 = Sub::of(v0, V(v1));
-          const V v3 = Exp::of(v2);
-          access.store(y0 + i, v3);
-        });
-        s0.addBlocks(y0 + at, static_cast<std::size_t>(count));
-        at += count;
-      } while (at < columns);
-      at -= count;
-      s0.finishPart(y0 + at, static_cast<std::size_t>(count), totalOf<RowSumFold<T>>(call, 0, r));
-    }
-  }
-};
-
 // softmax forward and backward
 template <class T>
-struct Loop54 : LoopLists {
+struct Loop68 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2571,7 +3130,7 @@ struct Loop54 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop55 : LoopLists {
+struct Loop69 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2600,7 +3159,7 @@ struct Loop55 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop56 : LoopLists {
+struct Loop70 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}};
@@ -2623,7 +3182,7 @@ struct Loop56 : LoopLists {
 
 // logSoftmax forward and backward, many probabilities
 template <class T>
-struct Loop57 : LoopLists {
+struct Loop71 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2663,7 +3222,7 @@ struct Loop57 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop58 : LoopLists {
+struct Loop72 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 12;
   static constexpr LoopStep steps[] = {
@@ -2697,7 +3256,7 @@ struct Loop58 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop59 : LoopLists {
+struct Loop73 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}, {Fold::Kind::sum, 1}};
@@ -2724,7 +3283,7 @@ struct Loop59 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop60 : LoopLists {
+struct Loop74 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -2771,7 +3330,7 @@ struct Loop60 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop61 : LoopLists {
+struct Loop75 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -2835,7 +3394,7 @@ struct Loop61 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop62 : LoopLists {
+struct Loop76 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2878,7 +3437,7 @@ struct Loop62 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop63 : LoopLists {
+struct Loop77 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -2922,7 +3481,7 @@ struct Loop63 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop64 : LoopLists {
+struct Loop78 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2945,69 +3504,9 @@ struct Loop64 : LoopLists {
   }
 };
 
-// many classes
-template <class T>
-struct Loop65 : LoopLists {
-  static constexpr std::uint16_t loadCount = 4;
-  static constexpr std::uint32_t singles = 5;
-  static constexpr LoopStep steps[] = {
-      {idOf("div"), {1, 2}},
-      {idOf("fma"), {0, 4, 3}},
-  };
-  static constexpr std::uint16_t results[] = {5};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T v0 = *rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      T* const y0 = rowOf<T>(call, 4, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v1 = x1[i];
-        const T v3 = x3[i];
-        const T v4 = Div::of(v1, v2);
-        const T v5 = Fma::of(v0, v4, v3);
-        y0[i] = v5;
-      }
-    }
-  }
-};
-
-// many classes
-template <class T>
-struct Loop66 : LoopLists {
-  static constexpr std::uint16_t loadCount = 3;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("sub"), {0, 1}},
-      {idOf("add"), {2, 3}},
-  };
-  static constexpr std::uint16_t results[] = {4};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      T* const y0 = rowOf<T>(call, 3, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v3 = Sub::of(v0, v1);
-        const T v4 = Add::of(v2, v3);
-        y0[i] = v4;
-      }
-    }
-  }
-};
-
 // many probabilities
 template <class T>
-struct Loop67 : LoopLists {
+struct Loop79 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3084,45 +3583,34 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop28, float>(),
     loopOf<Loop29, float>(),
     loopOf<Loop30, float>(),
+    loopOf<Loop30, double>(),
     loopOf<Loop31, float>(),
     loopOf<Loop32, float>(),
     loopOf<Loop33, float>(),
     loopOf<Loop34, float>(),
     loopOf<Loop35, float>(),
-    loopOf<Loop35, double>(),
     loopOf<Loop36, float>(),
-    loopOf<Loop36, double>(),
     loopOf<Loop37, float>(),
-    loopOf<Loop37, double>(),
     loopOf<Loop38, float>(),
-    loopOf<Loop38, double>(),
     loopOf<Loop39, float>(),
-    loopOf<Loop39, double>(),
     loopOf<Loop40, float>(),
-    loopOf<Loop40, double>(),
     loopOf<Loop41, float>(),
     loopOf<Loop41, double>(),
     loopOf<Loop42, float>(),
-    loopOf<Loop42, double>(),
     loopOf<Loop43, float>(),
     loopOf<Loop43, double>(),
     loopOf<Loop44, float>(),
     loopOf<Loop44, double>(),
     loopOf<Loop45, float>(),
-    loopOf<Loop45, double>(),
     loopOf<Loop46, float>(),
-    loopOf<Loop46, double>(),
     loopOf<Loop47, float>(),
-    loopOf<Loop47, double>(),
     loopOf<Loop48, float>(),
-    loopOf<Loop48, double>(),
     loopOf<Loop49, float>(),
-    loopOf<Loop49, double>(),
     loopOf<Loop50, float>(),
-    loopOf<Loop50, double>(),
     loopOf<Loop51, float>(),
     loopOf<Loop51, double>(),
     loopOf<Loop52, float>(),
+    loopOf<Loop52, double>(),
     loopOf<Loop53, float>(),
     loopOf<Loop53, double>(),
     loopOf<Loop54, float>(),
@@ -3152,7 +3640,30 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop66, float>(),
     loopOf<Loop66, double>(),
     loopOf<Loop67, float>(),
-    loopOf<Loop67, double>(),
+    loopOf<Loop68, float>(),
+    loopOf<Loop68, double>(),
+    loopOf<Loop69, float>(),
+    loopOf<Loop69, double>(),
+    loopOf<Loop70, float>(),
+    loopOf<Loop70, double>(),
+    loopOf<Loop71, float>(),
+    loopOf<Loop71, double>(),
+    loopOf<Loop72, float>(),
+    loopOf<Loop72, double>(),
+    loopOf<Loop73, float>(),
+    loopOf<Loop73, double>(),
+    loopOf<Loop74, float>(),
+    loopOf<Loop74, double>(),
+    loopOf<Loop75, float>(),
+    loopOf<Loop75, double>(),
+    loopOf<Loop76, float>(),
+    loopOf<Loop76, double>(),
+    loopOf<Loop77, float>(),
+    loopOf<Loop77, double>(),
+    loopOf<Loop78, float>(),
+    loopOf<Loop78, double>(),
+    loopOf<Loop79, float>(),
+    loopOf<Loop79, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY
