@@ -322,6 +322,44 @@ TEST_CASE("mod is exact for quotients of all sizes") {
   }
 }
 
+// Checks that no element of an operation depends on its neighbours, some of which are sent to libm. The tile
+// is written in place.
+template <class T>
+void holdAlone(const Body& body, const char* name) {
+  const Kernel& kernel = kernelOf(body, Family::map, name);
+  const TileFn tile = kernel.routine(dtypeOf<T>).tile();
+  const T infinity = std::numeric_limits<T>::infinity();
+  const T others[] = {T(1e30), T(-3e37), infinity, -infinity, std::numeric_limits<T>::quiet_NaN(), T(2e6)};
+  Generator generator(11);
+  for (const std::size_t n : lengths) {
+    for (const std::size_t distance : {1u, 2u, 5u, 16u, 100u}) {
+      std::vector<T> a = someValues<T>(generator, n), b(n, T(0.75));
+      for (std::size_t i = n / 3; i < n; i += distance) a[i] = others[i % 6];
+      std::vector<T> y = a;
+      const void* in[] = {y.data(), b.data()};
+      tile(y.data(), in, n);
+      for (std::size_t i = 0; i < n; ++i) {
+        CAPTURE(a[i]);
+        T alone;
+        const void* own[] = {&a[i], &b[i]};
+        tile(&alone, own, 1);
+        REQUIRE(same(y[i], alone));
+      }
+    }
+  }
+}
+
+TEST_CASE("an element does not depend on its neighbours") {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(std::string(body->name));
+    for (const char* name : {"tan", "mod", "sin", "cos", "pow"}) {
+      CAPTURE(std::string(name));
+      holdAlone<float>(*body, name);
+      holdAlone<double>(*body, name);
+    }
+  }
+}
+
 TEST_CASE("logical operations compute bytes and masks of both widths") {
   for (const Body* body : supportedBodies()) {
     CAPTURE(std::string(body->name));

@@ -21,7 +21,7 @@ struct Operation {
   // True if forElements (packed.h) computes the tiles of the operation.
   static constexpr bool packed = false;
   // True if the operation calls libm for some floating-point arguments only. The function `modest` is correct
-  // for all arguments that `isModest` accepts, and the compiler vectorises it.
+  // for all arguments that `isModest` accepts, returns some number for all others, and is vectorised.
   static constexpr bool mixed = false;
 };
 template <Cost cost>
@@ -92,20 +92,27 @@ struct Operands {
   using Result = std::conditional_t<Op::form == Form::compares, Mask, T>;
 };
 
-// Computes a tile of a mixed operation, part by part. If all arguments of a part are modest, the part is
-// vectorised.
+// Computes a tile of a mixed operation, part by part. The loop over all elements of a part is vectorised.
+// Then those whose arguments are not modest get the results of libm, which were computed before, because the
+// output may be an input. So no element depends on its neighbours.
 template <class Op, class T, class... Inputs>
 FOREBAY_INLINE void mixedTile(T* y, std::size_t n, Inputs... inputs) {
   constexpr std::size_t part = 64;
+  T others[part];
   for (std::size_t from = 0; from < n; from += part) {
     const std::size_t end = n - from < part ? n : from + part;
-    typename Format<T>::Bits others = 0;
-    for (std::size_t i = from; i < end; ++i) others |= Op::isModest(inputs[i]...) ? 0u : 1u;
-    if (others == 0) {
-      FOREBAY_INDEPENDENT
-      for (std::size_t i = from; i < end; ++i) y[i] = Op::modest(inputs[i]...);
-    } else {
-      for (std::size_t i = from; i < end; ++i) y[i] = Op::of(inputs[i]...);
+    typename Format<T>::Bits any = 0;
+    for (std::size_t i = from; i < end; ++i) any |= Op::isModest(inputs[i]...) ? 0u : 1u;
+    std::uint64_t where = 0;  // bit i is set if element from + i is not modest
+    for (std::size_t i = from; any != 0 && i < end; ++i) {
+      if (Op::isModest(inputs[i]...)) continue;
+      others[i - from] = Op::of(inputs[i]...);
+      where |= std::uint64_t(1) << (i - from);
+    }
+    FOREBAY_INDEPENDENT
+    for (std::size_t i = from; i < end; ++i) y[i] = Op::modest(inputs[i]...);
+    for (std::size_t i = from; where != 0; ++i, where >>= 1) {
+      if ((where & 1) != 0) y[i] = others[i - from];
     }
   }
 }
