@@ -1,6 +1,6 @@
 // Tests that a run allocates no memory, by counting the calls of malloc and related functions during the run.
-// Calls of OpenBLAS are not counted: its products for small matrices on SkylakeX and later processors
-// allocate in every call.
+// Calls of OpenBLAS are not counted: the products of version 0.3.21 allocate in some runs on processors with
+// AVX-512, and not on others.
 //
 // This file is not compiled with ASAN and TSAN, because their malloc cannot be replaced.
 #include "test/program_samples.h"

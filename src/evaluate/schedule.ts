@@ -4,8 +4,8 @@
  * done, later steps reuse the value's buffer.
  */
 
-import { GraphError, NativeError, ShapeError, ValueError } from '../errors.js';
-import { describeNode } from '../graph/calls.js';
+import { GraphError, ShapeError } from '../errors.js';
+import { describeNode, naming } from '../graph/calls.js';
 import { type Bindings, bindDim, type Dim } from '../graph/dimension.js';
 import { Constant, Input, Leaf, Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
@@ -216,18 +216,3 @@ export class Schedule {
 }
 
 const nothing = new Float32Array(0);
-
-/** Calls `run` and returns its result. If it throws a ShapeError, a ValueError or a NativeError, adds the node to the message. */
-function naming<T>(node: Node, run: () => T): T {
-  try {
-    return run();
-  } catch (cause) {
-    if (cause instanceof ShapeError)
-      throw new ShapeError(`${describeNode(node)} ${cause.message}`, { cause });
-    if (cause instanceof ValueError)
-      throw new ValueError(`${describeNode(node)}: ${cause.message}`, { cause });
-    if (cause instanceof NativeError)
-      throw new NativeError(`${describeNode(node)} ${cause.message}`, { cause });
-    throw cause;
-  }
-}

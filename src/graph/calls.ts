@@ -3,6 +3,7 @@
  * errors of runs name the call next to the node.
  */
 
+import { NativeError, ShapeError, ValueError } from '../errors.js';
 import type { Node } from './node.js';
 
 /** What was called when a node was made. */
@@ -102,6 +103,24 @@ export function describeNode(node: Node): string {
   const whole = result?.deref();
   if (whole === node) return `[${name} ${labelOf(node)}]${where}`;
   return `${node} of [${name}${whole === undefined ? '' : ` ${labelOf(whole)}`}]${where}`;
+}
+
+/**
+ * Calls `run` and returns its result. If it throws a ShapeError, a ValueError or a NativeError, adds the node to the
+ * message.
+ */
+export function naming<T>(node: Node, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    if (cause instanceof ShapeError)
+      throw new ShapeError(`${describeNode(node)} ${cause.message}`, { cause });
+    if (cause instanceof ValueError)
+      throw new ValueError(`${describeNode(node)}: ${cause.message}`, { cause });
+    if (cause instanceof NativeError)
+      throw new NativeError(`${describeNode(node)} ${cause.message}`, { cause });
+    throw cause;
+  }
 }
 
 function labelOf({ name, id }: Node): string {

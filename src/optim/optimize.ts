@@ -43,9 +43,9 @@ export interface OptimizeOptions extends OptionsOf<typeof optimizeOptions> {}
  * @param lossOrGradients a scalar loss, or gradients that `backward` returned
  * @param trainables a module, a parameter, or a list of them
  * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, if two parameters have
- *   the same name, or if no gradient reaches a parameter; ShapeError or DTypeError if the loss is not a floating-point scalar; ValueError if there is
- *   nothing to train because `trainables` is empty or everything is frozen, if `rule` is not a rule, or if an option is
- *   unknown or invalid
+ *   the same name, or if no gradient reaches a parameter; ShapeError or DTypeError if the loss is not a floating-point
+ *   scalar; ValueError if there is nothing to train because `trainables` is empty or everything is frozen, if `rule` is
+ *   not a rule, or if an option is unknown or invalid
  */
 export function optimize(
   lossOrGradients: Node | Gradients,

@@ -25,9 +25,9 @@ export interface Optimizer<Given extends readonly unknown[]> {
    * @param loss a scalar loss, or gradients that `backward` returned
    * @param trainables a module, a parameter, or a list of them
    * @throws GraphError if the loss is not a node, if an element of `trainables` is not a parameter, if two parameters
-   *   have the same name, or if no gradient reaches a parameter; ShapeError or DTypeError if the loss, or the node that a rate function returns, is not a
-   *   scalar of an accepted dtype; ValueError if there is nothing to train, or if an option is missing, unknown or
-   *   invalid
+   *   have the same name, or if no gradient reaches a parameter; ShapeError or DTypeError if the loss, or the node that a
+   *   rate function returns, is not a scalar of an accepted dtype; ValueError if there is nothing to train, or if an
+   *   option is missing, unknown or invalid
    */
   (loss: Node | Gradients, trainables: Trainables, ...options: Given): Updates;
 }

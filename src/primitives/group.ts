@@ -90,8 +90,7 @@ export const groupInstruction: InstructionRecord<GroupInstruction> = {
 };
 
 function* encoded(instruction: GroupInstruction, code: CodeWriter): Sliced<number> {
-  const { loads, operations, stores, closes } = instruction;
-  const segments = instruction.segments.flatMap(divided);
+  const { loads, operations, stores, closes, segments } = instruction;
   const registers = allocateRegisters(
     loads.length,
     operations,
@@ -99,7 +98,10 @@ function* encoded(instruction: GroupInstruction, code: CodeWriter): Sliced<numbe
   );
   const rank = segments.reduce((most, { shape }) => Math.max(most, shape.length), 0);
   code.push(
-    segments.length,
+    segments.reduce(
+      (sum, { shape, keeps }) => sum + (keeps === undefined ? 1 : (shape[keeps] as number)),
+      0,
+    ),
     rank,
     registers.count,
     loads.length,
@@ -119,41 +121,46 @@ function* encoded(instruction: GroupInstruction, code: CodeWriter): Sliced<numbe
   });
   for (const { dtype, register } of [...stores, ...closes])
     code.push(dtypeCodes[dtype], registers.of(register));
-  for (const { shape, loads: from, stores: to, closes: into } of segments) {
-    const missing = rank - shape.length;
-    const pad = (number: number) => {
-      for (let axis = 0; axis < missing; axis++) code.push(number);
-    };
-    const operand = (location: Location) => {
-      code.at(location);
-      pad(0);
-      code.push(...location.strides);
-    };
-    pad(1);
-    code.push(...shape);
-    from.forEach(operand);
-    to.forEach(operand);
-    for (const location of into) code.at(location);
-    if (code.pace.due(1 + from.length + to.length)) yield;
+  for (const segment of segments) {
+    for (const { shape, loads: from, stores: to, closes: into } of divided(segment)) {
+      const missing = rank - shape.length;
+      const pad = (number: number) => {
+        for (let axis = 0; axis < missing; axis++) code.push(number);
+      };
+      const operand = (location: Location) => {
+        code.at(location);
+        pad(0);
+        code.push(...location.strides);
+      };
+      pad(1);
+      code.push(...shape);
+      from.forEach(operand);
+      to.forEach(operand);
+      for (const location of into) code.at(location);
+      if (code.pace.due(1 + from.length + to.length)) yield;
+    }
   }
   return opcode;
 }
 
 /** Divides a segment whose sums keep an axis into one segment for each index, because the executor sums whole segments. */
-function divided(segment: Segment): Segment[] {
+function* divided(segment: Segment): Generator<Segment> {
   const { shape, keeps, loads, stores, closes } = segment;
-  if (keeps === undefined) return [segment];
+  if (keeps === undefined) {
+    yield segment;
+    return;
+  }
   const part = shape.map((size, axis) => (axis === keeps ? 1 : size));
-  return Array.from({ length: shape[keeps] as number }, (_, index) => {
+  for (let index = 0; index < (shape[keeps] as number); index++) {
     const start = shape.map((_, axis) => (axis === keeps ? index : 0));
     const within = (location: Location) => windowAt(location, start, part);
-    return {
+    yield {
       shape: part,
       loads: loads.map(within),
       stores: stores.map(within),
       closes: closes.map((location) => windowAt(location, [index], [1])),
     };
-  });
+  }
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Location } from '../ir/location.js';
 import type { Definition } from '../ir/rule.js';
 import { executor } from '../ir/target.js';
 import { type Ref, transposed, type Value, viewed } from '../ir/value.js';
-import { count, isContiguous, rowMajor } from '../ir/view.js';
+import { count, equalLists, isContiguous, rowMajor } from '../ir/view.js';
 import { kernelFacts, kernelId } from '../native/addon.js';
 import { prepareReduce } from '../native/kernels.js';
 import { dtypeCodes } from '../native/table.js';
@@ -134,11 +134,9 @@ function keptAxis({ args, shape, dtype, details }: Value): number | undefined {
   if (axis < 0) return undefined;
   const others = space.flatMap((_, i) => (i === axis ? [] : [i]));
   const expected = viewed(operand.value, permuted(operand.value.whole, [axis, ...others]));
-  const squeezed = ({ shape: sizes, strides }: Ref) =>
-    sizes.flatMap((length, i) => (length === 1 ? [] : [[length, strides[i]]]));
-  return JSON.stringify(squeezed(expected)) === JSON.stringify(squeezed(operand))
-    ? axis
-    : undefined;
+  const axesOf = ({ shape: sizes, strides }: Ref) =>
+    sizes.flatMap((length, i) => (length === 1 ? [] : [length, strides[i] as number]));
+  return equalLists(axesOf(expected), axesOf(operand)) ? axis : undefined;
 }
 
 /** A reduction over the last axes of its operand. The first axes of the operand are the axes of the value. */

@@ -56,6 +56,15 @@ export const bytesOf: Readonly<Record<DType, number>> = {
   uint8: 1,
 };
 
+/** The smallest positive number of each dtype that is not subnormal. */
+export const smallestNormal: Readonly<Record<DType, number>> = {
+  float32: 2 ** -126,
+  float64: 2 ** -1022,
+  int32: 1,
+  bool: 1,
+  uint8: 1,
+};
+
 export function isFloating(dtype: DType): boolean {
   return dtype === 'float32' || dtype === 'float64';
 }

@@ -144,6 +144,16 @@ describe('a reduction of rows', () => {
       const { schedule: items } = fused([max(exp(x), -1)]);
       expect(items.map(({ kind }) => kind)).toEqual(['group', 'single']);
     }
+    const short = fused([sum(exp(input('x', [6, 31])), -1)]);
+    expect(short.schedule.map(({ kind }) => kind)).toEqual(['group', 'single']);
+  });
+
+  it('is a sum over all axes but one, if it sums very long rows', () => {
+    const x = input('x', [6, 16_385]);
+    const { schedule: items, fired } = fused([sum(square(x), -1)]);
+    expect(items.map(({ kind }) => kind)).toEqual(['group']);
+    expect(fired.get('fuse: sum over all axes but one in a loop')).toBe(1);
+    agreeExactly({ s: sum(square(x), -1) }, { x: integers([6, 16_385], 33) });
   });
 
   it('along another axis than the last one is not fused', () => {

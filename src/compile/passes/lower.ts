@@ -1,8 +1,8 @@
 /** Lower: makes IR values from the nodes of a graph, for one binding of the dimension names. */
 
-import { GraphError, NativeError, ShapeError, ValueError } from '../../errors.js';
+import { GraphError, ShapeError } from '../../errors.js';
 import { expansionOf } from '../../evaluate/lowered.js';
-import { describeNode } from '../../graph/calls.js';
+import { describeNode, naming } from '../../graph/calls.js';
 import { type Bindings, bindDim, type Dim } from '../../graph/dimension.js';
 import type { Node } from '../../graph/node.js';
 import { boundResults } from '../../graph/results.js';
@@ -64,17 +64,7 @@ class Lower {
       bindings,
       results: boundResults(node, bindings, bindDim),
     };
-    try {
-      return record.lower(lowering, { build, node, bound, args });
-    } catch (cause) {
-      if (cause instanceof ShapeError)
-        throw new ShapeError(`${describeNode(node)} ${cause.message}`, { cause });
-      if (cause instanceof ValueError)
-        throw new ValueError(`${describeNode(node)}: ${cause.message}`, { cause });
-      if (cause instanceof NativeError)
-        throw new NativeError(`${describeNode(node)} ${cause.message}`, { cause });
-      throw cause;
-    }
+    return naming(node, () => record.lower(lowering, { build, node, bound, args }));
   }
 
   /** Returns the shape of a node under the binding. @throws ShapeError if a dimension is negative */

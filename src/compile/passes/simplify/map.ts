@@ -7,7 +7,7 @@ import type { Target } from '../../../ir/target.js';
 import { narrow, numberOf, type Ref, showsAll, viewed } from '../../../ir/value.js';
 import { compose, count, dense, equalLists } from '../../../ir/view.js';
 import { prepareMap } from '../../../native/kernels.js';
-import { type DType, typedArray } from '../../../tensor/dtype.js';
+import { type DType, smallestNormal, typedArray } from '../../../tensor/dtype.js';
 import { Tensor } from '../../../tensor/tensor.js';
 
 const constantFolding: Rule = {
@@ -105,17 +105,8 @@ function isMap({ value }: Ref, kernel: string): boolean {
   return value.kind === 'map' && value.details.kernel === kernel;
 }
 
-/** The smallest positive normal number of each dtype. */
-const smallest: Readonly<Record<DType, number>> = {
-  float32: 2 ** -126,
-  float64: 2 ** -1022,
-  int32: 1,
-  bool: 1,
-  uint8: 1,
-};
-
 function isNormal(number: number, dtype: DType): boolean {
-  return Number.isFinite(number) && Math.abs(number) >= smallest[dtype];
+  return Number.isFinite(number) && Math.abs(number) >= smallestNormal[dtype];
 }
 
 /**
