@@ -20,19 +20,23 @@ export interface UnaryDeclaration {
   readonly name: string;
   /** The interval from which the elements of the samples are drawn. */
   readonly domain: Range;
+  /** Computes the op by other ops. By default, the op has a kernel of its own. */
+  readonly expand?: (x: Node) => Node;
   /** The gradient rule. Returns the gradient for `x`. The op computes `y` from `x`, and `g` is the gradient for `y`. */
   readonly gradient: ((g: Node, x: Node, y: Node) => Node) | NotDifferentiable;
 }
 
 /** Declares an element-wise op of one operand, and returns its function. The kernel has the same name as the op. */
-export function unary({ name, domain, gradient }: UnaryDeclaration): Unary {
+export function unary({ name, domain, expand, gradient }: UnaryDeclaration): Unary {
   const function_: Unary = (x) => apply([x], {});
   const apply = declare({
     name,
     arity: 1,
     dtype: floatingDType,
     shape: ([x]) => (x as Node).shape,
-    lowering: { kind: 'map', kernel: name },
+    lowering: expand
+      ? { kind: 'compose', expand: ([x]) => expand(x as Node) }
+      : { kind: 'map', kernel: name },
     gradient:
       typeof gradient === 'function'
         ? ({ node, inputs, gradient: g }) => [gradient(g, inputs[0] as Node, node)]

@@ -8,19 +8,43 @@ import { declareOptions, type OptionsOf, optional } from '../arguments/options.j
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { sigmoid, softplus, tanh } from './activation.js';
-import { add, div, mul, square } from './arithmetic.js';
+import { add, div, exp, mul, square, sub } from './arithmetic.js';
 import { clamp } from './elementary.js';
-import { maximum } from './extrema.js';
+import { unary } from './elementwise.js';
+import { maximum, minimum } from './extrema.js';
 import { floating } from './rules.js';
+import type { Unary } from './samples.js';
 import { erf } from './special.js';
 
 // The functions below are products of x and a gate, a function that is exactly 0 or 1 far from 0. There the gate and
 // its derivatives are computed at a bound, so that no product of 0 and an infinity occurs.
+//
+// The gradient rule multiplies the gradient by the derivative, which is a function of x alone. So a program computes the
+// derivative in the loop that computes the function, and keeps only these two for the gradient.
 
-/** Returns x gate(x). The gate must be exactly 0 below -`bound`, and exactly 1 above `bound`. */
-function gated(x: Operand, name: string, bound: number, gate: (x: Node) => Node): Node {
-  const node = floating(name, x);
-  return mul(maximum(node, -bound), gate(clamp(node, { min: -bound, max: bound })));
+interface Gate {
+  readonly name: string;
+  /** The gate must be exactly 0 below -`bound`, and exactly 1 above `bound`. */
+  readonly bound: number;
+  readonly gate: (x: Node) => Node;
+  /** Returns the derivative of the gate. @param value the gate at x */
+  readonly slope: (x: Node, value: Node) => Node;
+}
+
+/** Declares a function that returns x gate(x). */
+function gated({ name, bound, gate, slope }: Gate): Unary {
+  const above = (x: Node) => maximum(x, -bound);
+  const within = (x: Node) => minimum(above(x), bound);
+  return unary({
+    name,
+    domain: { low: -3, high: 3 },
+    expand: (x) => mul(above(x), gate(within(x))),
+    gradient: (g, x) => {
+      const inner = within(x);
+      const value = gate(inner);
+      return mul(g, add(value, mul(inner, slope(inner, value))));
+    },
+  });
 }
 
 const geluOptions = declareOptions('gelu', {
@@ -42,33 +66,54 @@ export interface GeluOptions extends OptionsOf<typeof geluOptions> {}
  */
 export function gelu(x: Operand, options?: GeluOptions): Node {
   const { approximate = 'none' } = geluOptions.read(options, '[gelu]');
-  if (approximate === 'none') {
-    return gated(x, 'gelu', 100, (inner) => mul(0.5, add(1, erf(mul(inner, Math.SQRT1_2)))));
-  }
-  // (1 + tanh(u)) / 2 is sigmoid(2 u), which loses no digits where tanh(u) is near -1.
-  const factor = 2 * Math.sqrt(2 / Math.PI);
-  return gated(x, 'gelu', 100, (inner) =>
-    sigmoid(mul(mul(factor, inner), add(1, mul(0.044715, square(inner))))),
-  );
+  const node = floating('gelu', x);
+  return approximate === 'none' ? exactGelu(node) : tanhGelu(node);
 }
+
+const exactGelu = gated({
+  name: 'gelu',
+  bound: 100,
+  gate: (x) => mul(0.5, add(1, erf(mul(x, Math.SQRT1_2)))),
+  slope: (x) => mul(1 / Math.sqrt(2 * Math.PI), exp(mul(-0.5, square(x)))),
+});
+
+const tanhFactor = 2 * Math.sqrt(2 / Math.PI);
+const cubic = 0.044715;
+
+// (1 + tanh(u)) / 2 is sigmoid(2 u), which loses no digits where tanh(u) is near -1.
+const tanhGelu = gated({
+  name: 'tanhGelu',
+  bound: 100,
+  gate: (x) => sigmoid(mul(mul(tanhFactor, x), add(1, mul(cubic, square(x))))),
+  slope: (x, value) =>
+    mul(mul(value, sub(1, value)), mul(tanhFactor, add(1, mul(3 * cubic, square(x))))),
+});
 
 /**
  * Returns x sigmoid(x), which is also called swish. It is 0 at -Infinity, where PyTorch gives NaN.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
+ * @function
  */
-export function silu(x: Operand): Node {
-  return gated(x, 'silu', 1000, sigmoid);
-}
+export const silu = gated({
+  name: 'silu',
+  bound: 1000,
+  gate: sigmoid,
+  slope: (_x, value) => mul(value, sub(1, value)),
+});
 
 /**
  * Returns x tanh(softplus(x)). It is 0 at -Infinity, where PyTorch gives NaN.
  * The result has the shape and dtype of x, which is float32 or float64.
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
+ * @function
  */
-export function mish(x: Operand): Node {
-  return gated(x, 'mish', 1000, (inner) => tanh(softplus(inner)));
-}
+export const mish = gated({
+  name: 'mish',
+  bound: 1000,
+  gate: (x) => tanh(softplus(x)),
+  slope: (x, value) => mul(sub(1, square(value)), sigmoid(x)),
+});
 
 /**
  * Returns max(0, min(1, x / 6 + 1 / 2)). Its gradient is 1 / 6 between -3 and 3, and 0 elsewhere, also at -3 and 3.
@@ -86,5 +131,6 @@ export function hardSigmoid(x: Operand): Node {
  * @throws DTypeError if x is int32; ValueError if x is not a Node, Tensor or number
  */
 export function hardSwish(x: Operand): Node {
-  return gated(x, 'hardSwish', 3, hardSigmoid);
+  const node = floating('hardSwish', x);
+  return mul(maximum(node, -3), hardSigmoid(node));
 }

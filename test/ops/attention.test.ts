@@ -195,6 +195,9 @@ describe('attention', () => {
         'result',
       );
       expect(names(attention(shaped(1023), shaped(1023), shaped(1023)))).toBe('matmul');
+      const causal = { causal: true };
+      expect(names(attention(shaped(256), shaped(256), shaped(256), causal))).toBe('result');
+      expect(names(attention(shaped(255), shaped(255), shaped(255), causal))).toBe('matmul');
       expect(names(attention(shaped('n'), shaped('n'), shaped('n')))).toBe('matmul');
       expect(names(attention(shaped(2, 1024), shaped(1024), shaped(1024)))).toBe('matmul');
       const numbers = { mask: input('m', [1024]) };

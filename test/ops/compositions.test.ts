@@ -16,6 +16,7 @@ import {
   input,
   leakyRelu,
   logSumExp,
+  matmul,
   min,
   mish,
   mul,
@@ -26,6 +27,7 @@ import {
   selu,
   silu,
   sinh,
+  square,
   std,
   sum,
   Tensor,
@@ -65,6 +67,26 @@ describe('activations', () => {
       [0, 0, 0, 0],
     ]);
     expect(evaluate(op(leaf([NaN]))).data[0]).toBeNaN();
+  });
+
+  it.each<[string, (x: Node) => Node]>([
+    ['gelu', gelu],
+    ['gelu, by tanh', (x) => gelu(x, { approximate: 'tanh' })],
+    ['silu', silu],
+    ['mish', mish],
+  ])('%s keeps two arrays for its gradient: its result and its derivative', (_name, op) => {
+    const size = 256;
+    const [x, up, down] = ['x', 'up', 'down'].map((name, seed) =>
+      parameter(name, randomTensor([size, size], seed)),
+    ) as [Node, Node, Node];
+    const loss = sum(square(matmul(op(matmul(x, up)), down)));
+    const gradients = backward(loss);
+    const outputs = { up: gradients.of(up), down: gradients.of(down) };
+    const program = compile({ outputs });
+    program.run();
+    // Besides them, there are the gradients of the results of both products. Large outputs are not in the arena.
+    expect(program.stats().arenaBytes).toBeLessThan(4.5 * size * size * 8);
+    program.dispose();
   });
 
   it('hardSigmoid has the gradient 1 / 6 between -3 and 3, and 0 at them and beyond', () => {

@@ -9,7 +9,21 @@ const head = `// clang-format off
 
 #include "kernels/body/loops.h"
 
+// If an operand has one element a row, this optimization computes a part of the loop only where the operand is
+// selected. GCC does not vectorise loops with such branches.
+#if !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("no-tree-pre")
+#endif
+
 namespace forebay::FOREBAY_BODY {
+`;
+const foot = `}  // namespace forebay::FOREBAY_BODY
+
+#if !defined(__clang__)
+#pragma GCC pop_options
+#endif
+// clang-format on
 `;
 
 /** Returns the text of the header. */
@@ -29,7 +43,7 @@ export function emit(loops) {
       .map((dtype) => `    loopOf<Loop${index}, ${dtype === 'float32' ? 'float' : 'double'}>(),`),
   );
   const table = `constexpr CompiledLoop loops[] = {\n${rows.join('\n')}\n};\n`;
-  return `${head}\n${parts.join('\n')}\n${table}\n}  // namespace forebay::FOREBAY_BODY\n// clang-format on\n`;
+  return `${head}\n${parts.join('\n')}\n${table}\n${foot}`;
 }
 
 /** Returns the template of one loop. Its values are v0, v1, …: loads first, then the results of steps. */
@@ -40,7 +54,7 @@ function template({ singles, steps, results, folds, models }, index) {
   const single = [...singles];
   for (const { inputs } of steps) single.push(inputs.every((value) => single[value]));
   const packed =
-    steps.some(({ operation }) => operation === 'exp') &&
+    steps.some(({ operation }) => operation === 'exp' || operation === 'erf') &&
     steps.every(({ operation }) => packedOperations.has(operation));
   const computed = (wanted) =>
     steps.flatMap(({ operation, isBool, inputs }, step) => {
@@ -109,7 +123,9 @@ function array(type, name, items) {
     : `  static constexpr ${type} ${name}[] = {${items.join(', ')}};\n`;
 }
 
-/** The operations that packed.h offers. Only loops with `exp` use it: the compiler vectorises the others as well. */
+/**
+ * The operations that packed.h offers. Only loops with `exp` or `erf` use it: the compiler vectorises the others as well.
+ */
 const packedOperations = new Set([
   'add',
   'sub',
@@ -118,6 +134,9 @@ const packedOperations = new Set([
   'neg',
   'square',
   'exp',
+  'erf',
+  'maximum',
+  'minimum',
   'fma',
   'fms',
   'fnma',

@@ -7,6 +7,13 @@
 
 #include "kernels/body/loops.h"
 
+// If an operand has one element a row, this optimization computes a part of the loop only where the operand is
+// selected. GCC does not vectorise loops with such branches.
+#if !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("no-tree-pre")
+#endif
+
 namespace forebay::FOREBAY_BODY {
 
 // lstm-seed, lstm, lstm-small and 2 more
@@ -1522,7 +1529,7 @@ struct Loop30 : LoopLists {
   }
 };
 
-// cnn-mnist, resnet-cifar, dense softplus mse sgd
+// cnn-mnist, resnet-cifar, gpt-tiny and 2 more
 template <class T>
 struct Loop31 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -1980,9 +1987,68 @@ struct Loop43 : LoopLists {
   }
 };
 
-// gpt-tiny, gpt-small, many classes
+// gpt-tiny, gpt-small
 template <class T>
 struct Loop44 : LoopLists {
+  static constexpr std::uint16_t loadCount = 9;
+  static constexpr std::uint32_t singles = 508;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("maximum"), {9, 2}},
+      {idOf("minimum"), {10, 3}},
+      {idOf("mul"), {11, 4}},
+      {idOf("erf"), {12}},
+      {idOf("add"), {6, 13}},
+      {idOf("mul"), {5, 14}},
+      {idOf("mul"), {10, 15}},
+      {idOf("square"), {11}},
+      {idOf("mul"), {7, 17}},
+      {idOf("exp"), {18}},
+      {idOf("mul"), {8, 19}},
+      {idOf("fma"), {11, 20, 15}},
+  };
+  static constexpr std::uint16_t results[] = {16, 21};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      const T v6 = *rowOf<T>(call, 6, r);
+      const T v7 = *rowOf<T>(call, 7, r);
+      const T v8 = *rowOf<T>(call, 8, r);
+      T* const y0 = rowOf<T>(call, 9, r);
+      T* const y1 = rowOf<T>(call, 10, r);
+      forElements<T>(columns, [&](auto access, std::int64_t i) FOREBAY_INLINED {
+        using V = typename decltype(access)::Value;
+        const V v0 = access.load(x0 + i);
+        const V v1 = access.load(x1 + i);
+        const V v9 = Add::of(v0, v1);
+        const V v10 = Maximum::of(v9, V(v2));
+        const V v11 = Minimum::of(v10, V(v3));
+        const V v12 = Mul::of(v11, V(v4));
+        const V v13 = Erf::of(v12);
+        const V v14 = Add::of(V(v6), v13);
+        const V v15 = Mul::of(V(v5), v14);
+        const V v16 = Mul::of(v10, v15);
+        const V v17 = Square::of(v11);
+        const V v18 = Mul::of(V(v7), v17);
+        const V v19 = Exp::of(v18);
+        const V v20 = Mul::of(V(v8), v19);
+        const V v21 = Fma::of(v11, v20, v15);
+        access.store(y0 + i, v16);
+        access.store(y1 + i, v21);
+      });
+    }
+  }
+};
+
+// gpt-tiny, gpt-small, many classes
+template <class T>
+struct Loop45 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 5;
   static constexpr LoopStep steps[] = {
@@ -2012,7 +2078,7 @@ struct Loop44 : LoopLists {
 
 // gpt-tiny, gpt-small, many classes
 template <class T>
-struct Loop45 : LoopLists {
+struct Loop46 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2042,7 +2108,7 @@ struct Loop45 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop46 : LoopLists {
+struct Loop47 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2098,7 +2164,7 @@ struct Loop46 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop47 : LoopLists {
+struct Loop48 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 26;
   static constexpr LoopStep steps[] = {
@@ -2124,79 +2190,6 @@ struct Loop47 : LoopLists {
         const T v6 = Sub::of(v2, v5);
         const T v7 = Mul::of(v6, v1);
         y0[i] = v7;
-      }
-    }
-  }
-};
-
-// gpt-tiny, gpt-small
-template <class T>
-struct Loop48 : LoopLists {
-  static constexpr std::uint16_t loadCount = 11;
-  static constexpr std::uint32_t singles = 1750;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {2, 3}},
-      {idOf("mul"), {1, 11}},
-      {idOf("mul"), {0, 12}},
-      {idOf("equal"), {4, 5}},
-      {idOf("mul"), {1, 13}},
-      {idOf("where"), {14, 15, 13}},
-      {idOf("greater"), {4, 5}},
-      {idOf("where"), {17, 6, 16}},
-      {idOf("maximum"), {5, 4}},
-      {idOf("mul"), {0, 19}},
-      {idOf("mul"), {20, 1}},
-      {idOf("mul"), {7, 8}},
-      {idOf("mul"), {21, 22}},
-      {idOf("greater"), {5, 4}},
-      {idOf("mul"), {23, 9}},
-      {idOf("where"), {24, 25, 6}},
-      {idOf("greater"), {10, 5}},
-      {idOf("where"), {27, 26, 6}},
-      {idOf("add"), {18, 28}},
-  };
-  static constexpr std::uint16_t results[] = {29};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T v6 = *rowOf<T>(call, 6, r);
-      const T v7 = *rowOf<T>(call, 7, r);
-      const T* const x8 = rowOf<T>(call, 8, r);
-      const T v9 = *rowOf<T>(call, 9, r);
-      const T v10 = *rowOf<T>(call, 10, r);
-      T* const y0 = rowOf<T>(call, 11, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v3 = x3[i];
-        const T v5 = x5[i];
-        const T v8 = x8[i];
-        const T v11 = Add::of(v2, v3);
-        const T v12 = Mul::of(v1, v11);
-        const T v13 = Mul::of(v0, v12);
-        const bool v14 = Equal::of(v4, v5);
-        const T v15 = Mul::of(v1, v13);
-        const T v16 = Where::of(v14, v15, v13);
-        const bool v17 = Greater::of(v4, v5);
-        const T v18 = Where::of(v17, v6, v16);
-        const T v19 = Maximum::of(v5, v4);
-        const T v20 = Mul::of(v0, v19);
-        const T v21 = Mul::of(v20, v1);
-        const T v22 = Mul::of(v7, v8);
-        const T v23 = Mul::of(v21, v22);
-        const bool v24 = Greater::of(v5, v4);
-        const T v25 = Mul::of(v23, v9);
-        const T v26 = Where::of(v24, v25, v6);
-        const bool v27 = Greater::of(v10, v5);
-        const T v28 = Where::of(v27, v26, v6);
-        const T v29 = Add::of(v18, v28);
-        y0[i] = v29;
       }
     }
   }
@@ -2389,9 +2382,72 @@ struct Loop51 : LoopLists {
   }
 };
 
-// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
+// gpt-small
 template <class T>
 struct Loop52 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+  };
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 2}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Mul::of(v0, v1);
+        f0 = v2;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
+      }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+    }
+  }
+};
+
+// gpt-small
+template <class T>
+struct Loop53 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = Sub::of(v0, v1);
+        y0[i] = v2;
+      }
+    }
+  }
+};
+
+// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
+template <class T>
+struct Loop54 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -2428,7 +2484,7 @@ struct Loop52 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
 template <class T>
-struct Loop53 : LoopLists {
+struct Loop55 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2455,7 +2511,7 @@ struct Loop53 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop54 : LoopLists {
+struct Loop56 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2483,7 +2539,7 @@ struct Loop54 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop55 : LoopLists {
+struct Loop57 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2514,7 +2570,7 @@ struct Loop55 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop56 : LoopLists {
+struct Loop58 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2546,7 +2602,7 @@ struct Loop56 : LoopLists {
 
 // dense relu binary sgd
 template <class T>
-struct Loop57 : LoopLists {
+struct Loop59 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 116;
   static constexpr LoopStep steps[] = {
@@ -2638,7 +2694,7 @@ struct Loop57 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop58 : LoopLists {
+struct Loop60 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2667,7 +2723,7 @@ struct Loop58 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop59 : LoopLists {
+struct Loop61 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 58;
   static constexpr LoopStep steps[] = {
@@ -2723,7 +2779,7 @@ struct Loop59 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop60 : LoopLists {
+struct Loop62 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2750,7 +2806,7 @@ struct Loop60 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop61 : LoopLists {
+struct Loop63 : LoopLists {
   static constexpr std::uint16_t loadCount = 8;
   static constexpr std::uint32_t singles = 185;
   static constexpr LoopStep steps[] = {
@@ -2795,7 +2851,7 @@ struct Loop61 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop62 : LoopLists {
+struct Loop64 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 90;
   static constexpr LoopStep steps[] = {
@@ -2837,7 +2893,7 @@ struct Loop62 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
 template <class T>
-struct Loop63 : LoopLists {
+struct Loop65 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -2887,7 +2943,7 @@ struct Loop63 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop64 : LoopLists {
+struct Loop66 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2911,7 +2967,7 @@ struct Loop64 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop65 : LoopLists {
+struct Loop67 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2935,7 +2991,7 @@ struct Loop65 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop66 : LoopLists {
+struct Loop68 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3009,7 +3065,7 @@ struct Loop66 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop67 : LoopLists {
+struct Loop69 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3081,7 +3137,7 @@ struct Loop67 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop68 : LoopLists {
+struct Loop70 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -3172,7 +3228,7 @@ struct Loop68 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop69 : LoopLists {
+struct Loop71 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 264;
   static constexpr LoopStep steps[] = {
@@ -3258,7 +3314,7 @@ struct Loop69 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop70 : LoopLists {
+struct Loop72 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3302,7 +3358,7 @@ struct Loop70 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop71 : LoopLists {
+struct Loop73 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3331,7 +3387,7 @@ struct Loop71 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop72 : LoopLists {
+struct Loop74 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}};
@@ -3354,7 +3410,7 @@ struct Loop72 : LoopLists {
 
 // logSoftmax forward and backward, many probabilities
 template <class T>
-struct Loop73 : LoopLists {
+struct Loop75 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -3394,7 +3450,7 @@ struct Loop73 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop74 : LoopLists {
+struct Loop76 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 12;
   static constexpr LoopStep steps[] = {
@@ -3428,7 +3484,7 @@ struct Loop74 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop75 : LoopLists {
+struct Loop77 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}, {Fold::Kind::sum, 1}};
@@ -3455,7 +3511,7 @@ struct Loop75 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop76 : LoopLists {
+struct Loop78 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -3502,7 +3558,7 @@ struct Loop76 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop77 : LoopLists {
+struct Loop79 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -3566,7 +3622,7 @@ struct Loop77 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop78 : LoopLists {
+struct Loop80 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3609,7 +3665,7 @@ struct Loop78 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop79 : LoopLists {
+struct Loop81 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -3653,7 +3709,7 @@ struct Loop79 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop80 : LoopLists {
+struct Loop82 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -3678,7 +3734,7 @@ struct Loop80 : LoopLists {
 
 // many probabilities
 template <class T>
-struct Loop81 : LoopLists {
+struct Loop83 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3771,19 +3827,17 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop42, double>(),
     loopOf<Loop43, float>(),
     loopOf<Loop44, float>(),
-    loopOf<Loop44, double>(),
     loopOf<Loop45, float>(),
     loopOf<Loop45, double>(),
     loopOf<Loop46, float>(),
+    loopOf<Loop46, double>(),
     loopOf<Loop47, float>(),
     loopOf<Loop48, float>(),
     loopOf<Loop49, float>(),
     loopOf<Loop50, float>(),
     loopOf<Loop51, float>(),
     loopOf<Loop52, float>(),
-    loopOf<Loop52, double>(),
     loopOf<Loop53, float>(),
-    loopOf<Loop53, double>(),
     loopOf<Loop54, float>(),
     loopOf<Loop54, double>(),
     loopOf<Loop55, float>(),
@@ -3840,7 +3894,15 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop80, double>(),
     loopOf<Loop81, float>(),
     loopOf<Loop81, double>(),
+    loopOf<Loop82, float>(),
+    loopOf<Loop82, double>(),
+    loopOf<Loop83, float>(),
+    loopOf<Loop83, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY
+
+#if !defined(__clang__)
+#pragma GCC pop_options
+#endif
 // clang-format on

@@ -39,6 +39,52 @@ FOREBAY_INLINE Packed<double> limited(Packed<double> x, Packed<double> most) {
 }
 #pragma GCC diagnostic pop
 
+// The functions of arithmetic.h of the same names. The instructions for the maximum and the minimum return
+// the second operand if one is NaN.
+FOREBAY_INLINE Packed<float> maximum(Packed<float> a, Packed<float> b) {
+  const auto larger = _mm512_maskz_max_ps(0xffff, a.lanes, b.lanes);
+  return Packed<float>(
+      _mm512_mask_mov_ps(larger, _mm512_cmp_ps_mask(a.lanes, a.lanes, _CMP_UNORD_Q), a.lanes));
+}
+FOREBAY_INLINE Packed<double> maximum(Packed<double> a, Packed<double> b) {
+  const auto larger = _mm512_maskz_max_pd(0xff, a.lanes, b.lanes);
+  return Packed<double>(
+      _mm512_mask_mov_pd(larger, _mm512_cmp_pd_mask(a.lanes, a.lanes, _CMP_UNORD_Q), a.lanes));
+}
+FOREBAY_INLINE Packed<float> minimum(Packed<float> a, Packed<float> b) {
+  const auto smaller = _mm512_maskz_min_ps(0xffff, a.lanes, b.lanes);
+  return Packed<float>(
+      _mm512_mask_mov_ps(smaller, _mm512_cmp_ps_mask(a.lanes, a.lanes, _CMP_UNORD_Q), a.lanes));
+}
+FOREBAY_INLINE Packed<double> minimum(Packed<double> a, Packed<double> b) {
+  const auto smaller = _mm512_maskz_min_pd(0xff, a.lanes, b.lanes);
+  return Packed<double>(
+      _mm512_mask_mov_pd(smaller, _mm512_cmp_pd_mask(a.lanes, a.lanes, _CMP_UNORD_Q), a.lanes));
+}
+FOREBAY_INLINE Packed<float> absolute(Packed<float> x) {
+  return Packed<float>(_mm512_andnot_ps(_mm512_set1_ps(-0.0f), x.lanes));
+}
+FOREBAY_INLINE Packed<double> absolute(Packed<double> x) {
+  return Packed<double>(_mm512_andnot_pd(_mm512_set1_pd(-0.0), x.lanes));
+}
+// `x` must not be negative.
+FOREBAY_INLINE Packed<float> withSign(Packed<float> x, Packed<float> sign) {
+  return Packed<float>(_mm512_or_ps(x.lanes, _mm512_and_ps(_mm512_set1_ps(-0.0f), sign.lanes)));
+}
+FOREBAY_INLINE Packed<double> withSign(Packed<double> x, Packed<double> sign) {
+  return Packed<double>(_mm512_or_pd(x.lanes, _mm512_and_pd(_mm512_set1_pd(-0.0), sign.lanes)));
+}
+// Returns a >= b ? x : y.
+FOREBAY_INLINE Packed<float> ifNotLess(Packed<float> a, Packed<float> b, Packed<float> x, Packed<float> y) {
+  return Packed<float>(
+      _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.lanes, b.lanes, _CMP_GE_OQ), y.lanes, x.lanes));
+}
+FOREBAY_INLINE Packed<double> ifNotLess(Packed<double> a, Packed<double> b, Packed<double> x,
+                                        Packed<double> y) {
+  return Packed<double>(
+      _mm512_mask_blend_pd(_mm512_cmp_pd_mask(a.lanes, b.lanes, _CMP_GE_OQ), y.lanes, x.lanes));
+}
+
 // Returns x times 2^exponent, rounded once. The exponent is an integer, infinite or NaN. The masks have all
 // lanes: without a mask, GCC warns of an uninitialized value.
 FOREBAY_INLINE Packed<float> scaledBy(Packed<float> exponent, Packed<float> x) {

@@ -53,42 +53,52 @@ FOREBAY_INLINE T logarithmOfSum(T x) {
   return ((x > T(-1)) & (x < infinity)) ? inside : special;
 }
 
-// The polynomials of erf for one type: `near` is P in erf(x) = x + x P(x^2) for |x| <= 1, and `far` is
-// log(1 - erf(1 + t)) for 0 <= t <= highest - 1. For x >= highest, erf(x) rounds to 1.
+// The polynomials of erf for one type. V is this type, or a vector of it: `near` is P in erf(x) = x + x
+// P(x^2) for |x| <= 1, and `far` is log(1 - erf(1 + t)) for 0 <= t <= highest - 1. For x >= highest, erf(x)
+// rounds to 1.
 template <class T>
 struct ErrorFunction;
 
 template <>
 struct ErrorFunction<float> {
   static constexpr float highest = 4.0f;
-  static FOREBAY_INLINE float near(float z) {
-    return pairedPolynomial<Fused>(z, z * z, 0.1283791658f, -0.3761262667f, 0.1128359472f, -0.02685421201f,
-                                   0.005189087423f, -0.0008016864287f, 7.875875063e-5f, 0.0f);
+  template <class V>
+  static FOREBAY_INLINE V near(V z) {
+    return pairedPolynomial<Fused>(z, z * z, V(0.1283791658f), V(-0.3761262667f), V(0.1128359472f),
+                                   V(-0.02685421201f), V(0.005189087423f), V(-0.0008016864287f),
+                                   V(7.875875063e-5f), V(0.0f));
   }
-  static FOREBAY_INLINE float far(float t) {
-    return polynomial<Fused>(t, -1.849605507f, -2.638967700f, -0.8431047416f, -0.04157574036f, 0.01007780803f,
-                             -0.002054300957f, 0.0003202395664f, -3.296083137e-5f, 1.637151415e-6f);
+  template <class V>
+  static FOREBAY_INLINE V far(V t) {
+    return polynomial<Fused>(t, V(-1.849605507f), V(-2.638967700f), V(-0.8431047416f), V(-0.04157574036f),
+                             V(0.01007780803f), V(-0.002054300957f), V(0.0003202395664f), V(-3.296083137e-5f),
+                             V(1.637151415e-6f));
   }
 };
 
 template <>
 struct ErrorFunction<double> {
   static constexpr double highest = 6.0;
-  static FOREBAY_INLINE double near(double z) {
+  template <class V>
+  static FOREBAY_INLINE V near(V z) {
     return pairedPolynomial<Fused>(
-        z, z * z, 0.128379167095512574, -0.376126389031837481, 0.112837916709548787, -0.0268661706450767932,
-        0.00522397762481801447, -0.000854832698083378991, 0.000120553311116427109, -0.0000149255952668311816,
-        1.64610004841213680e-6, -1.63503127010546950e-7, 1.46597752740474358e-8, -1.13728488567916737e-9,
-        5.95717614774891140e-11, 0.0);
+        z, z * z, V(0.128379167095512574), V(-0.376126389031837481), V(0.112837916709548787),
+        V(-0.0268661706450767932), V(0.00522397762481801447), V(-0.000854832698083378991),
+        V(0.000120553311116427109), V(-0.0000149255952668311816), V(1.64610004841213680e-6),
+        V(-1.63503127010546950e-7), V(1.46597752740474358e-8), V(-1.13728488567916737e-9),
+        V(5.95717614774891140e-11), V(0.0));
   }
-  static FOREBAY_INLINE double far(double t) {
+  template <class V>
+  static FOREBAY_INLINE V far(V t) {
     return pairedPolynomial<Fused>(
-        t, t * t, -1.84960550993324851, -2.63896751423473136, -0.843107256360766925, -0.0415610980121352974,
-        0.0100338251609209541, -0.00197790169752423065, 0.000237320463130662615, 0.0000262798628586342167,
-        -0.0000271563342218642147, 9.59500650951352641e-6, -2.03315978014673100e-6, 1.10285615095224532e-7,
-        1.25850355913997030e-7, -7.01435656178523619e-8, 2.35708126421711075e-8, -5.96954840965236523e-9,
-        1.19933132265268837e-9, -1.93067690415308372e-10, 2.47033725450198702e-11, -2.45976400501791922e-12,
-        1.83789828996234595e-13, -9.69146505432828551e-15, 3.21395038657597688e-16, -5.03817509082021615e-18);
+        t, t * t, V(-1.84960550993324851), V(-2.63896751423473136), V(-0.843107256360766925),
+        V(-0.0415610980121352974), V(0.0100338251609209541), V(-0.00197790169752423065),
+        V(0.000237320463130662615), V(0.0000262798628586342167), V(-0.0000271563342218642147),
+        V(9.59500650951352641e-6), V(-2.03315978014673100e-6), V(1.10285615095224532e-7),
+        V(1.25850355913997030e-7), V(-7.01435656178523619e-8), V(2.35708126421711075e-8),
+        V(-5.96954840965236523e-9), V(1.19933132265268837e-9), V(-1.93067690415308372e-10),
+        V(2.47033725450198702e-11), V(-2.45976400501791922e-12), V(1.83789828996234595e-13),
+        V(-9.69146505432828551e-15), V(3.21395038657597688e-16), V(-5.03817509082021615e-18));
   }
 };
 
@@ -102,5 +112,18 @@ FOREBAY_INLINE T errorFunction(T x) {
   const T far = T(1) - exponentialOfNegative(E::far(clamped - T(1)));
   return magnitude < T(1) ? near : withSign(far, x);
 }
+
+#if FOREBAY_BODY_VECTOR == 64
+// Returns erf(x) with the same bits.
+template <class T>
+FOREBAY_INLINE Packed<T> errorFunction(Packed<T> x) {
+  using E = ErrorFunction<T>;
+  using V = Packed<T>;
+  const V magnitude = absolute(x);
+  const V near = Fused::mulAdd(x, E::near(x * x), x);
+  const V far = V(T(1)) - exponential(E::far(minimum(magnitude, V(E::highest)) - V(T(1))));
+  return ifNotLess(magnitude, V(T(1)), withSign(far, x), near);  // NaN for NaN, as `near`
+}
+#endif
 
 }  // namespace forebay::FOREBAY_BODY

@@ -32,7 +32,10 @@ struct Sign : Unary<Cost::low> {
 };
 
 struct Rsqrt : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return T(1) / squareRoot(a); } };
-struct Erf : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return errorFunction(a); } };
+struct Erf : Unary<Cost::high> {
+  static constexpr bool packed = true;
+  template <class T> static FOREBAY_INLINE T of(T a) { return errorFunction(a); }
+};
 struct Log1p : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return logarithmOfSum(a); } };
 struct Expm1 : Unary<Cost::high> { template <class T> static FOREBAY_INLINE T of(T a) { return exponentialMinusOne(a); } };
 struct Floor : Unary<Cost::low> { template <class T> static FOREBAY_INLINE T of(T a) { return roundDown(a); } };
