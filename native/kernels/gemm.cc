@@ -48,7 +48,7 @@ constexpr std::int64_t smallestFarB = std::int64_t(4) << 20;
 constexpr std::int64_t smallestFarC = std::int64_t(64) << 10;
 
 // If A is stored by columns, it is packed if C has at least this many columns.
-constexpr std::int64_t columnsWorthPackingA = 256;
+constexpr std::int64_t columnsWorthPackingA = 128;
 // B is not packed if its size is at most largestDirectB, three quarters of the L2 cache. (For 128 x 784 x
 // 400, packing is 8 % faster if the L2 cache has 512 KiB, and slower if it has 2 MiB.) If C has more than
 // `fewRows` rows, the limit is largestDirectBOfMany. Packing is then a small part of the work, and packed
@@ -127,7 +127,10 @@ void chooseBlocks(GemmPlan& plan) {
     plan.scratchBytes += static_cast<std::size_t>(plan.kBlock * roundUp(plan.nBlock, r.panelWidth) * size);
   }
   if (plan.packsA) {
-    plan.scratchBytes += static_cast<std::size_t>(alignScratch(plan.mBlock * plan.kBlock * size));
+    // A tile that packs A stores whole registers.
+    constexpr std::int64_t widestRegister = 64;
+    plan.scratchBytes +=
+        static_cast<std::size_t>(alignScratch(plan.mBlock * plan.kBlock * size + widestRegister));
   }
 }
 
@@ -236,7 +239,6 @@ class Run {
     GemmBlock block = {};
     block.aRow = s_.aRow;
     block.aColumn = s_.aColumn;
-    block.aPacked = plan_.packsA;
     block.bRow = plan_.route == Route::direct ? s_.bRow : r.panelWidth;
     block.cRow = s_.cRow;
     block.farC = plan_.farC;
@@ -253,14 +255,12 @@ class Run {
         if (packsB) r.packB(block.k, end - j, b(p, j), s_.bRow, s_.bColumn, packedB_, block.bPanel, 0, false);
         for (std::int64_t i = rows.from; i < rows.to; i += plan_.mBlock) {
           block.m = std::min(plan_.mBlock, rows.to - i);
-          const void* left = a(i, p);
-          if (plan_.packsA) {
-            r.packA(block.m, block.k, left, s_.aColumn, packedA_);
-            left = packedA_;
-          }
+          const bool packsA = plan_.packsA && end - j >= r.panelWidth;
+          block.left = packsA ? GemmBlock::Left::packs : GemmBlock::Left::strided;
           for (std::int64_t jj = j; jj < end; jj += plan_.nBlock) {
             block.n = std::min(plan_.nBlock, end - jj);
-            r.block(block, left, packsB ? packedB_ : right(p, jj), c(i, jj));
+            r.block(block, a(i, p), packedA_, packsB ? packedB_ : right(p, jj), c(i, jj));
+            if (packsA) block.left = GemmBlock::Left::packed;
           }
         }
       }

@@ -12,7 +12,13 @@ namespace forebay {
 struct GemmBlock {
   std::int64_t m, n, k;
   std::int64_t aRow, aColumn;
-  bool aPacked;  // A was packed by packA; aRow and aColumn are not used
+  // How A is read. A packed A is in the order in which tiles read it: one group of rows after another, and a
+  // group column by column.
+  enum class Left {
+    strided,  // by aRow and aColumn
+    packs,    // so, too, and packed for the next blocks; aRow is 1, and n is at least the width of a panel
+    packed    // an earlier block with the same rows has packed it
+  } left;
   std::int64_t bRow, bPanel;
   std::int64_t cRow;
   bool accumulate;
@@ -44,12 +50,11 @@ struct GemmRow {
 struct GemmRoutines {
   std::int64_t tileRows, panelWidth;
   bool blasIsFaster;  // OpenBLAS is faster for all but small products
-  void (*block)(const GemmBlock& block, const void* a, const void* b, void* c);
+  // `packedA` has memory for m k elements and one register, unless `left` is `strided`.
+  void (*block)(const GemmBlock& block, const void* a, void* packedA, const void* b, void* c);
   void (*dots)(const GemmDots& dots, const void* a, const void* b, void* c);
   void (*row)(const GemmRow& row, const void* a, const void* b, void* c);
 
-  // Packs an m x k matrix that is stored by columns into the order in which `block` reads it.
-  void (*packA)(std::int64_t m, std::int64_t k, const void* a, std::int64_t aColumn, void* packed);
   // Packs a k x n matrix into columns [skip, skip + n) of the panels at `panels`. `bPanel` is the stride from
   // panel to panel. If `pad` is true, the rest of the last panel is filled with zeros.
   void (*packB)(std::int64_t k, std::int64_t n, const void* b, std::int64_t bRow, std::int64_t bColumn,

@@ -8,27 +8,41 @@
 
 namespace forebay::FOREBAY_BODY {
 
-// Computes `rows` rows and n columns of C, tile by tile. If `ahead` is not null, tiles prefetch the panel at
-// `ahead`.
+// How the tiles of some rows read A: element (i, p) is at a[i * row + p * column].
 template <class T>
-FOREBAY_INLINE void rowOfTiles(const GemmBlock& s, const T* a, std::int64_t rows, std::int64_t aRow,
-                               std::int64_t aColumn, const T* b, T* c, std::int64_t n, const T* ahead) {
+struct LeftRows {
+  const T* a;
+  std::int64_t row, column;
+};
+
+// Computes `rows` rows and n columns of C, tile by tile. If `ahead` is not null, tiles prefetch the panel at
+// `ahead`. If `packed` is not null, the first panel packs the rows of A there, and the others read them
+// there.
+template <class T>
+FOREBAY_INLINE void rowOfTiles(const GemmBlock& s, LeftRows<T> left, std::int64_t rows, const T* b, T* c,
+                               std::int64_t n, const T* ahead, T* packed) {
   constexpr int width = Vector<T>::width;
   const TilesOf<T>& tile = tiles<T>.of[rows];
+  const auto compute = [&](Tile<T> by, T* to, int columns) FOREBAY_INLINED {
+    by(s, left.a, left.row, left.column, b, to, columns, ahead, packed);
+  };
   for (std::int64_t j = 0; j < n;) {
-    const std::int64_t left = n - j;
+    const std::int64_t remaining = n - j;
     std::int64_t step = panelWidth<T>;
-    if (left >= step && ahead != nullptr) {
-      tile.prefetching(s, a, aRow, aColumn, b, c + j, 0, ahead);
-    } else if (left >= tile.wideColumns) {
+    if (j == 0 && packed != nullptr) {
+      compute(tile.packing, c, 0);
+      left = {packed, 1, rows};
+    } else if (remaining >= step && ahead != nullptr) {
+      compute(tile.prefetching, c + j, 0);
+    } else if (remaining >= tile.wideColumns) {
       step = tile.wideColumns;
-      tile.wide(s, a, aRow, aColumn, b, c + j, 0, nullptr);
-    } else if (left >= step) {
-      tile.panel(s, a, aRow, aColumn, b, c + j, 0, nullptr);
-    } else if (left == width) {
-      tile.narrow(s, a, aRow, aColumn, b, c + j, 0, nullptr);
+      compute(tile.wide, c + j, 0);
+    } else if (remaining >= step) {
+      compute(tile.panel, c + j, 0);
+    } else if (remaining == width) {
+      compute(tile.narrow, c + j, 0);
     } else {
-      tile.tails[left > width](s, a, aRow, aColumn, b, c + j, static_cast<int>(left % width), nullptr);
+      compute(tile.tails[remaining > width], c + j, static_cast<int>(remaining % width));
     }
     b += step / panelWidth<T> * s.bPanel;
     j += step;
@@ -39,17 +53,20 @@ FOREBAY_INLINE void rowOfTiles(const GemmBlock& s, const T* a, std::int64_t rows
 // panel is in at most two cache lines. The first row of tiles prefetches the first line of every row of the
 // panel, and the second row of tiles prefetches the second line, if there is one.
 template <class T>
-FOREBAY_INLINE void rowsOfTiles(const GemmBlock& s, const T* a, const T* b, T* c, std::int64_t n,
-                                const T* ahead) {
+FOREBAY_INLINE void rowsOfTiles(const GemmBlock& s, GemmBlock::Left how, const T* a, T* packed, const T* b,
+                                T* c, std::int64_t n, const T* ahead) {
   constexpr std::int64_t line = 64 / sizeof(T);
   const T* const end = ahead == nullptr ? nullptr : ahead + panelWidth<T>;
   const RowGroups groups(s.m);
   for (std::int64_t i = 0; i < s.m;) {
     const std::int64_t rows = groups.at(i);
-    if (s.aPacked) {
-      rowOfTiles(s, a + i * s.k, rows, 1, rows, b, c + i * s.cRow, n, ahead);
+    if (how == GemmBlock::Left::packed) {
+      const LeftRows<T> left = {packed + i * s.k, 1, rows};
+      rowOfTiles<T>(s, left, rows, b, c + i * s.cRow, n, ahead, nullptr);
     } else {
-      rowOfTiles(s, a + i * s.aRow, rows, s.aRow, s.aColumn, b, c + i * s.cRow, n, ahead);
+      const LeftRows<T> left = {a + i * s.aRow, s.aRow, s.aColumn};
+      T* const to = how == GemmBlock::Left::packs ? packed + i * s.k : nullptr;
+      rowOfTiles<T>(s, left, rows, b, c + i * s.cRow, n, ahead, to);
     }
     if (ahead != nullptr) ahead = end - ahead > line ? ahead + line : nullptr;
     i += rows;
@@ -57,18 +74,21 @@ FOREBAY_INLINE void rowsOfTiles(const GemmBlock& s, const T* a, const T* b, T* c
 }
 
 template <class T>
-void gemmBlock(const GemmBlock& s, const void* left, const void* right, void* out) {
+void gemmBlock(const GemmBlock& s, const void* left, void* packedLeft, const void* right, void* out) {
   const T* a = static_cast<const T*>(left);
+  T* packed = static_cast<T*>(packedLeft);
   const T* b = static_cast<const T*>(right);
   T* c = static_cast<T*>(out);
   if (!s.panelsFirst) {
-    rowsOfTiles<T>(s, a, b, c, s.n, nullptr);
+    rowsOfTiles<T>(s, s.left, a, packed, b, c, s.n, nullptr);
     return;
   }
+  GemmBlock::Left how = s.left;
   for (std::int64_t j = 0; j < s.n; j += panelWidth<T>, b += s.bPanel) {
     const std::int64_t remaining = s.n - j;
-    rowsOfTiles<T>(s, a, b, c + j, remaining < panelWidth<T> ? remaining : panelWidth<T>,
+    rowsOfTiles<T>(s, how, a, packed, b, c + j, remaining < panelWidth<T> ? remaining : panelWidth<T>,
                    remaining > panelWidth<T> ? b + s.bPanel : nullptr);
+    if (how == GemmBlock::Left::packs) how = GemmBlock::Left::packed;
   }
 }
 
@@ -229,8 +249,8 @@ double gemmPeak(std::int64_t rounds) {
 constexpr bool blasIsFaster = FOREBAY_BODY_VECTOR == 16;
 
 template <class T>
-constexpr GemmRoutines gemmRoutinesOf = {tileRows,   panelWidth<T>, blasIsFaster,   gemmBlock<T>, gemmDots<T>,
-                                         gemmRow<T>, packRows<T>,   packColumns<T>, gemmPeak<T>};
+constexpr GemmRoutines gemmRoutinesOf = {tileRows,    panelWidth<T>, blasIsFaster,   gemmBlock<T>,
+                                         gemmDots<T>, gemmRow<T>,    packColumns<T>, gemmPeak<T>};
 
 // In the order of DType: float32, float64.
 constexpr GemmRoutines gemmRoutines[] = {gemmRoutinesOf<float>, gemmRoutinesOf<double>};

@@ -1,5 +1,7 @@
-// Packing: copies the operands of a product into the order in which tiles read them. A tile is a part of C
-// that is computed in registers (gemm_tile.h). A panel is a strip of B that is two SIMD registers wide.
+// Packing: copies a right operand into the order in which tiles read it. (A left operand that is stored by
+// columns is packed by tiles, see gemm_tile.h. One that is stored by rows is not packed, because a tile reads
+// its rows of A from the L1 cache, so packing would not be faster.) A tile is a part of C that is computed in
+// registers (gemm_tile.h). A panel is a strip of B that is two SIMD registers wide.
 #pragma once
 
 #include "kernels/body/gemm_tile.h"
@@ -91,37 +93,6 @@ FOREBAY_INLINE void transposeLines(const T* in, std::int64_t lineStride, int lin
         if (i < terms) V::storeFirst(out + (p + i) * outRow, across, square[i]);
       }
     }
-  }
-}
-
-// Packs an A that is stored by columns. Packs one group of rows after another. A packed group has k columns
-// with one element for each row of the group. (An A that is stored by rows is not packed, because a tile
-// reads its rows of A from the L1 cache, so packing would not be faster.)
-//
-// Whole registers are stored in ascending order of addresses, so a later store overwrites the excess lanes of
-// an earlier store. Masked stores take ten times as long on some processors. They are used only at the end of
-// a group.
-template <class T>
-void packRows(std::int64_t m, std::int64_t k, const void* data, std::int64_t aColumn, void* packed) {
-  using V = Vector<T>;
-  const T* a = static_cast<const T*>(data);
-  T* out = static_cast<T*>(packed);
-  const RowGroups groups(m);
-  for (std::int64_t i = 0; i < m;) {
-    const std::int64_t rows = groups.at(i);
-    const T* const end = out + rows * k;
-    for (std::int64_t p = 0; p < k; ++p, out += rows) {
-      for (std::int64_t done = 0; done < rows; done += V::width) {
-        const auto mask = V::first(static_cast<int>(rows - done < V::width ? rows - done : V::width));
-        const auto column = V::loadFirst(a + p * aColumn + i + done, mask);
-        if (end - out >= done + V::width) {
-          V::store(out + done, column);
-        } else {
-          V::storeFirst(out + done, mask, column);
-        }
-      }
-    }
-    i += rows;
   }
 }
 
