@@ -124,13 +124,8 @@ bool planProduct(ProductPlan& plan, const Kernel& kernel, const double* geometry
 
 void runProduct(const ProductPlan& plan) {
   const Gemm& shape = plan.shape;
-  if (plan.batchCount == 0 || shape.m == 0 || shape.n == 0) return;
-
-  const auto size = static_cast<std::int64_t>(sizeOf(plan.type));
-  std::int64_t position[maxRank] = {};
-  const char *a = plan.a, *b = plan.b;
-  char* c = plan.c;
-  for (;;) {
+  if (shape.m == 0 || shape.n == 0) return;
+  forEachBatch(plan, [&](const char* a, const char* b, char* c) {
     if (shape.k > 0) {
       plan.gemm(shape, a, b, c);
     } else if (plan.type == DType::float32) {
@@ -138,18 +133,7 @@ void runProduct(const ProductPlan& plan) {
     } else {
       scale<double>(shape, c);
     }
-    int d = plan.batchRank - 1;
-    for (; d >= 0; --d) {
-      const bool carry = ++position[d] == plan.batchSizes[d];
-      const std::int64_t steps = carry ? 1 - plan.batchSizes[d] : 1;
-      a += steps * plan.aStrides[d] * size;
-      b += steps * plan.bStrides[d] * size;
-      c += steps * plan.cStrides[d] * size;
-      if (!carry) break;
-      position[d] = 0;
-    }
-    if (d < 0) return;
-  }
+  });
 }
 
 }  // namespace forebay

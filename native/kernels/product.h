@@ -33,4 +33,25 @@ bool planProduct(ProductPlan& plan, const Kernel& kernel, const double* geometry
 
 void runProduct(const ProductPlan& plan);
 
+// Calls product(a, b, c) for each batch, in order, with the addresses of its matrices.
+template <class Product>
+void forEachBatch(const ProductPlan& plan, const Product& product) {
+  const auto size = static_cast<std::int64_t>(sizeOf(plan.type));
+  std::int64_t position[maxRank] = {};
+  const char *a = plan.a, *b = plan.b;
+  char* c = plan.c;
+  for (std::int64_t batch = 0; batch < plan.batchCount; ++batch) {
+    product(a, b, c);
+    for (int d = plan.batchRank - 1; d >= 0; --d) {
+      const bool carry = ++position[d] == plan.batchSizes[d];
+      const std::int64_t steps = carry ? 1 - plan.batchSizes[d] : 1;
+      a += steps * plan.aStrides[d] * size;
+      b += steps * plan.bStrides[d] * size;
+      c += steps * plan.cStrides[d] * size;
+      if (!carry) break;
+      position[d] = 0;
+    }
+  }
+}
+
 }  // namespace forebay

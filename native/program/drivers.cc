@@ -2,6 +2,7 @@
 // product.h), which check the arguments and call the kernels.
 #include <algorithm>
 
+#include "kernels/gemm.h"
 #include "kernels/product.h"
 #include "kernels/reduce.h"
 #include "program/instruction.h"
@@ -111,6 +112,16 @@ class Reduce final : public Instruction {
 
 class BatchProduct final : public Instruction {
  public:
+  void prepare(const Body& body) {
+    const Gemm& s = plan.shape;
+    gemm_ = planGemm({plan.type, s.m, s.n, s.k, s.beta != 0, s.transA ? 1 : s.lda, s.transA ? s.lda : 1,
+                      s.transB ? 1 : s.ldb, s.transB ? s.ldb : 1, s.ldc},
+                     body);
+    shareOut();
+  }
+
+  std::size_t scratchBytes() const override { return gemm_.scratchBytes; }
+
   // Divides the outermost batch axis into shares for threads, but only if the results of different positions
   // on this axis do not overlap. Batches that add to the same C must run in order.
   void shareOut() {
@@ -127,9 +138,10 @@ class BatchProduct final : public Instruction {
     plan.b = address(b, running.bases);
     plan.c = address(c, running.bases);
     if (running.threads > 1 && shares_ > 1) {
-      Pool::instance().run(running.threads, shares_, runShare, this);
+      Task task = {*this, running};
+      Pool::instance().run(running.threads, shares_, Task::run, &task);
     } else {
-      runProduct(plan);
+      multiply(plan, running.scratch);
     }
     return true;
   }
@@ -153,18 +165,32 @@ class BatchProduct final : public Instruction {
  private:
   static constexpr std::int64_t mostShares = 64;
 
-  static void runShare(void* context, int index, int) {
-    const BatchProduct& product = *static_cast<const BatchProduct*>(context);
-    ProductPlan share = product.plan;
-    const std::int64_t batches = share.batchSizes[0], from = batches * index / product.shares_;
-    const auto size = static_cast<std::int64_t>(sizeOf(share.type));
-    share.batchSizes[0] = batches * (index + 1) / product.shares_ - from;
-    share.a += from * share.aStrides[0] * size;
-    share.b += from * share.bStrides[0] * size;
-    share.c += from * share.cStrides[0] * size;
-    runProduct(share);
+  struct Task {
+    const BatchProduct& product;
+    const Running& running;
+
+    static void run(void* context, int index, int slot) {
+      const auto& [product, running] = *static_cast<const Task*>(context);
+      ProductPlan share = product.plan;
+      const std::int64_t batches = share.batchSizes[0], from = batches * index / product.shares_;
+      const auto size = static_cast<std::int64_t>(sizeOf(share.type));
+      share.batchCount /= batches;
+      share.batchSizes[0] = batches * (index + 1) / product.shares_ - from;
+      share.batchCount *= share.batchSizes[0];
+      share.a += from * share.aStrides[0] * size;
+      share.b += from * share.bStrides[0] * size;
+      share.c += from * share.cStrides[0] * size;
+      product.multiply(share, running.scratchOf(slot));
+    }
+  };
+
+  void multiply(const ProductPlan& batches, void* scratch) const {
+    forEachBatch(batches, [&](const char* left, const char* right, char* out) {
+      runGemm(gemm_, left, right, out, scratch, 0, gemm_.parts);
+    });
   }
 
+  GemmPlan gemm_ = {};
   int shares_ = 1;
 };
 
@@ -294,7 +320,7 @@ bool decode(Operands& operands, const Body& body, BatchProduct& product) {
                    arrayOf(operands, product.b, type), fault)) {
     return reader.refuse("%s", fault.text());
   }
-  product.shareOut();
+  product.prepare(body);
   return product.state(reader);
 }
 
