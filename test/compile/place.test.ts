@@ -157,6 +157,17 @@ describe('arena', () => {
     expect(firstClobbered({ ...all, arena: { ...all.arena, offsets: moved } })).toBeDefined();
   });
 
+  it('computes the gradient of a cross-entropy in the memory of the logits', () => {
+    const [rows, classes] = [32, 512];
+    const w = weight('w', [4, classes]);
+    const logits = matmul(input('x', [rows, 4]), w);
+    const labels = input('labels', [rows], { dtype: 'int32' });
+    const loss = softmaxCrossEntropy(logits, labels);
+    const { arena } = placed([loss], sgd(loss, [w], { rate: 0.1 }));
+    // The logits of the labels are taken before the loop that overwrites the logits.
+    expect(arena.bytes).toBeLessThan(1.3 * rows * classes * 4);
+  });
+
   it('needs much less memory than all values together', () => {
     const { arena } = placed(...lstm(false));
     const sum = [...arena.offsets.keys()].reduce((bytes, { length }) => bytes + 4 * length, 0);

@@ -76,9 +76,9 @@ describe('activations', () => {
     ['mish', mish],
   ])('%s keeps two arrays for its gradient: its result and its derivative', (_name, op) => {
     const size = 256;
-    const [x, up, down] = ['x', 'up', 'down'].map((name, seed) =>
-      parameter(name, randomTensor([size, size], seed)),
-    ) as [Node, Node, Node];
+    const matrix = (name: string, seed: number) =>
+      parameter(name, randomTensor([size, size], seed));
+    const [x, up, down] = [matrix('x', 1), matrix('up', 2), matrix('down', 3)];
     const loss = sum(square(matmul(op(matmul(x, up)), down)));
     const gradients = backward(loss);
     const outputs = { up: gradients.of(up), down: gradients.of(down) };
