@@ -112,7 +112,7 @@ class Reduce final : public Instruction {
 
 class BatchProduct final : public Instruction {
  public:
-  void prepare(const Body& body) {
+  void planEach(const Body& body) {
     const Gemm& s = plan.shape;
     gemm_ = planGemm({plan.type, s.m, s.n, s.k, s.beta != 0, s.transA ? 1 : s.lda, s.transA ? s.lda : 1,
                       s.transB ? 1 : s.ldb, s.transB ? s.ldb : 1, s.ldc},
@@ -320,7 +320,7 @@ bool decode(Operands& operands, const Body& body, BatchProduct& product) {
                    arrayOf(operands, product.b, type), fault)) {
     return reader.refuse("%s", fault.text());
   }
-  product.prepare(body);
+  product.planEach(body);
   return product.state(reader);
 }
 
