@@ -253,9 +253,9 @@ class Run {
         block.accumulate = s_.accumulate || p > 0;
         block.bPanel = r.panelWidth * (packsB ? block.k : plan_.route == Route::panels ? s_.k : 1);
         if (packsB) r.packB(block.k, end - j, b(p, j), s_.bRow, s_.bColumn, packedB_, block.bPanel, 0, false);
+        const bool packsA = plan_.packsA && end - j > r.panelWidth;  // a single panel reads A once
         for (std::int64_t i = rows.from; i < rows.to; i += plan_.mBlock) {
           block.m = std::min(plan_.mBlock, rows.to - i);
-          const bool packsA = plan_.packsA && end - j >= r.panelWidth;
           block.left = packsA ? GemmBlock::Left::packs : GemmBlock::Left::strided;
           for (std::int64_t jj = j; jj < end; jj += plan_.nBlock) {
             block.n = std::min(plan_.nBlock, end - jj);

@@ -41,7 +41,7 @@ struct GemmRoutines;  // gemm_routines.h: the micro-kernels of a body
 struct GemmPlan {
   enum class Route {
     nothing,  // C is empty, or k = 0: C is set to zeros or left unchanged
-    direct,   // both operands are read without packing
+    direct,   // B is read without packing
     row,      // C has one row, and B is large and read without packing
     dot,      // B is transposed and C has few rows: each element is one contiguous dot product
     packed,   // blocks of B, and of A if that is faster, are packed into scratch

@@ -16,7 +16,7 @@ struct GemmBlock {
   // group column by column.
   enum class Left {
     strided,  // by aRow and aColumn
-    packs,    // so, too, and packed for the next blocks; aRow is 1, and n is at least the width of a panel
+    packs,    // by aColumn, and packed for later blocks; aRow is 1, and n is at least the width of a panel
     packed    // an earlier block with the same rows has packed it
   } left;
   std::int64_t bRow, bPanel;

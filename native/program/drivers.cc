@@ -1,5 +1,6 @@
-// The instructions reduce, batch product and random. The first two use the drivers of kernels/ (reduce.h and
-// product.h), which check the arguments and call the kernels.
+// The instructions reduce, batch product and random. The drivers of kernels/ (reduce.h and product.h) check
+// the arguments of the first two. The driver of reductions also calls the kernels. Batches are multiplied by
+// gemm.h.
 #include <algorithm>
 
 #include "kernels/gemm.h"
@@ -185,6 +186,7 @@ class BatchProduct final : public Instruction {
   };
 
   void multiply(const ProductPlan& batches, void* scratch) const {
+    if (gemm_.shape.m == 0 || gemm_.shape.n == 0) return;  // there may be any number of empty batches
     forEachBatch(batches, [&](const char* left, const char* right, char* out) {
       runGemm(gemm_, left, right, out, scratch, 0, gemm_.parts);
     });

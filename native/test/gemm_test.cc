@@ -281,6 +281,22 @@ TEST_CASE_TEMPLATE("products that are cut into blocks equal those of three loops
   }
 }
 
+// The tiles of the first panel pack such an A. A tile with fewer rows stores more lanes beyond its last
+// column.
+TEST_CASE_TEMPLATE("a left operand that is stored by columns is packed by tiles of any number of rows", T,
+                   float, double) {
+  for (const Body* body : supportedBodies()) {
+    Generator generator(71);
+    for (std::int64_t m = 1; m <= 25; ++m) {
+      for (const std::int64_t n : {128, 133, 161, 300}) {
+        for (const std::int64_t k : {2, 31, 33, 257}) {
+          checkBothWays<T>({m, n, k, true, (m + k) % 3 == 0, m % 2 == 0}, generator, *body);
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE_TEMPLATE("the bits of a product do not depend on alignment", T, float, double) {
   for (const Body* body : supportedBodies()) {
     CAPTURE(body->name);

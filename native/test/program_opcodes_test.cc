@@ -81,6 +81,33 @@ TEST_CASE("large batched products are split among threads only if each has its o
   }
 }
 
+TEST_CASE("threads that share batches have scratch memory of their own") {
+  // Both packed operands need it: a transposed B, and a transposed A beside many columns.
+  const double m = 40, n = 150, k = 60;
+  for (const bool left : {false, true}) {
+    for (const double terms : {k, 0.0}) {
+      Code code;
+      code.buffer(arena, static_cast<std::int64_t>(8 * m * n * 4));
+      const double a = code.buffer(feed, static_cast<std::int64_t>(8 * m * k * 4));
+      const double b = code.buffer(feed, static_cast<std::int64_t>(8 * k * n * 4));
+      code.add(batchProduct, {{f32,   0, 1, 8,     m, n, terms, left ? 1.0 : 0.0, 1, left ? m : k, k, n, a, 0,
+                               m * k, b, 0, k * n, 0, 0, m * n}});
+      CAPTURE(left);
+      CAPTURE(terms);
+      holdProgram(code);
+    }
+  }
+}
+
+TEST_CASE("batches without elements end at once, whatever their number and strides") {
+  Code code;
+  code.buffer(arena, 64);
+  const double a = code.buffer(feed, 64), b = code.buffer(feed, 64), many = 0x1p31;
+  code.add(batchProduct,
+           {{f32, 0, 2, many, 1000, 3, 0, 2, 0, 0, 2, 1, 1, a, 0, 0, 0, b, 0, many, many, 0, 0, many, many}});
+  holdProgram(code);
+}
+
 TEST_CASE("large products, packs, draws and copies that are split among threads are complete") {
   const double m = 130, n = 300, k = 400;
   Code code;

@@ -71,15 +71,16 @@ std::vector<double> someDoubles() {
   return x;
 }
 
-// The AVX2 and the AVX-512 body compute exp by different instructions.
+// The AVX2 and the AVX-512 body compute exp and erf by different instructions.
 template <class T>
-void haveSameExp(const std::vector<T>& x) {
+void haveSameBits(const char* name, const std::vector<T>& x) {
+  CAPTURE(std::string(name));
   std::vector<std::vector<T>> results;
   for (const Body* body : supportedBodies()) {
     if (std::string(body->name) == "portable") continue;
     results.emplace_back(x.size());
     const void* in[] = {x.data()};
-    kernelOf(*body, Family::map, "exp").routine(dtypeOf<T>).tile()(results.back().data(), in, x.size());
+    kernelOf(*body, Family::map, name).routine(dtypeOf<T>).tile()(results.back().data(), in, x.size());
   }
   for (const std::vector<T>& result : results) {
     std::size_t differ = 0;
@@ -120,9 +121,21 @@ TEST_CASE("doubles are within their promised ulps") {
   }
 }
 
-TEST_CASE("exp has the same bits in every body with fused multiply-add") {
-  haveSameExp(someFloats());
-  haveSameExp(someDoubles());
+TEST_CASE("exp and erf have the same bits in every body with fused multiply-add") {
+  for (const char* name : {"exp", "erf"}) {
+    std::vector<float> floats = someFloats();
+    std::vector<double> doubles = someDoubles();
+    for (const double edge :
+         {0.0, 1.0, 4.0, 6.0, std::nextafter(1.0, 0.0), std::nextafter(1.0, 2.0),
+          double(std::nextafterf(1, 0)), double(std::nextafterf(1, 2)), double(INFINITY)}) {
+      for (const double x : {edge, -edge}) {
+        floats.push_back(static_cast<float>(x));
+        doubles.push_back(x);
+      }
+    }
+    haveSameBits(name, floats);
+    haveSameBits(name, doubles);
+  }
 }
 
 TEST_CASE("signs of zero and ends of the range") {

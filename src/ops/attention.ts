@@ -138,7 +138,7 @@ function leadingOf(q: Node, k: Node): Dim[] {
 const leastScores = { full: 2 ** 20, causal: 2 ** 16 };
 /**
  * The number of queries of a block. Blocks of 128 are the fastest for 4,096 queries: longer causal ones compute more
- * scores in vain. For a few hundred queries, blocks of 64 compute fewer of them.
+ * scores in vain. For a few hundred causal queries, blocks of 64 compute fewer of them.
  */
 const blockRows = { few: 64, many: 128 };
 const manyQueries = 1024;
@@ -150,7 +150,7 @@ function isLong([q, ...others]: readonly [Node, Node, Node], causal: boolean): b
   return (
     typeof queries === 'number' &&
     typeof keys === 'number' &&
-    queries * keys >= leastScores[causal ? 'causal' : 'full'] &&
+    queries * keys >= leastScores[causal && keys > blockRows.many ? 'causal' : 'full'] &&
     others[1].shape.at(-1) !== 0 &&
     others.every(({ shape }) => sameShape(shape.slice(0, -2), leading))
   );
@@ -164,9 +164,10 @@ function isLong([q, ...others]: readonly [Node, Node, Node], causal: boolean): b
  * this query is 0, and its gradients are 0. The causal mask is aligned top left: query i reads the keys 0 to i, also if
  * there are more keys than queries. It takes no memory.
  *
- * From 2^20 scores (1,024 queries and keys) on, or with `causal` from 2^16 on, the scores are computed in blocks of
- * queries, so that the memory is linear in the number of queries, also in training. With `causal`, blocks leave out the
- * keys behind them, which takes little more than half the time of long sequences. This needs lengths that are not named, equal leading axes, and no mask of numbers.
+ * From 2^20 scores (1,024 queries and keys) on, the scores are computed in blocks of queries; with `causal` and more than
+ * 128 keys, from 2^16 on. The memory is then linear in the number of queries, also in training. Causal blocks leave out
+ * the keys behind them: for long sequences, this takes little more than half the time. Blocks need lengths that are not
+ * named, equal leading axes, and no mask of numbers.
  * @param q the queries, [.., heads, queries, width], float32 or float64
  * @param k the keys, [.., heads, keys, width], of the dtype of q
  * @param v the values, [.., heads, keys, width of v], of the dtype of q
@@ -208,7 +209,7 @@ export function attend(
     (given === undefined || given.dtype === 'bool')
   ) {
     const inputs = given === undefined ? operands : [...operands, given];
-    const rows = blockRows[(queries as number) < manyQueries ? 'few' : 'many'];
+    const rows = blockRows[causal && (queries as number) < manyQueries ? 'few' : 'many'];
     return blockedAttention(inputs, { causal, scale: factor, rows });
   }
   const products = matmul(query, key, { transposeB: true });

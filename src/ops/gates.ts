@@ -5,6 +5,7 @@
 
 import { oneOf } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { calledAs } from '../graph/calls.js';
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { sigmoid, softplus, tanh } from './activation.js';
@@ -16,15 +17,16 @@ import { floating } from './rules.js';
 import type { Unary } from './samples.js';
 import { erf } from './special.js';
 
-// The functions below are products of x and a gate, a function that is exactly 0 or 1 far from 0. There the gate and
-// its derivatives are computed at a bound, so that no product of 0 and an infinity occurs.
+// These functions are products of x and a gate, a function that is exactly 0 or 1 far from 0. There the gate and its
+// derivatives are computed at a bound, so that no product of 0 and an infinite x occurs.
 //
-// The gradient rule multiplies the gradient by the derivative, which is a function of x alone. So a program computes the
-// derivative in the loop that computes the function, and keeps only these two for the gradient.
+// The gradient rule of a function that `gated` declares multiplies the gradient by the derivative, which is a function
+// of x alone. So a program computes the derivative in the loop that computes the function, and keeps only these two for
+// the gradient. An infinite gradient times a derivative of 0 is NaN, as in PyTorch.
 
 interface Gate {
   readonly name: string;
-  /** The gate must be exactly 0 below -`bound`, and exactly 1 above `bound`. */
+  /** The gate must be exactly 0 below -`bound`, and exactly 1 above `bound`; its slope is 0 there. */
   readonly bound: number;
   readonly gate: (x: Node) => Node;
   /** Returns the derivative of the gate. @param value the gate at x */
@@ -65,9 +67,11 @@ export interface GeluOptions extends OptionsOf<typeof geluOptions> {}
  *   invalid
  */
 export function gelu(x: Operand, options?: GeluOptions): Node {
-  const { approximate = 'none' } = geluOptions.read(options, '[gelu]');
-  const node = floating('gelu', x);
-  return approximate === 'none' ? exactGelu(node) : tanhGelu(node);
+  return calledAs('gelu', () => {
+    const { approximate = 'none' } = geluOptions.read(options, '[gelu]');
+    const node = floating('gelu', x);
+    return approximate === 'none' ? exactGelu(node) : tanhGelu(node);
+  });
 }
 
 const exactGelu = gated({

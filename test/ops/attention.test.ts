@@ -204,6 +204,27 @@ describe('attention', () => {
       expect(names(attention(shaped(1024), shaped(1024), shaped(1024), numbers))).toBe('matmul');
     });
 
+    it('gives the numbers and gradients of attention as a whole where it is chosen', () => {
+      const length = 300; // four blocks of 64 queries, and a last one of 44
+      const [q, k, v] = ['q', 'k', 'v'].map(
+        (name, seed): Node => parameter(name, randomTensor([length, 4], seed + 1)),
+      ) as [Node, Node, Node];
+      const all = (options: AttentionOptions) => {
+        const y = attention(q, k, v, options);
+        const gradients = backward(sum(square(y)));
+        return evaluate([y, ...[q, k, v].map((x) => gradients.of(x))]);
+      };
+      const lower = Array.from({ length: length ** 2 }, (_, i) =>
+        i % length <= Math.floor(i / length) ? 1 : 0,
+      );
+      const whole = all({ mask: bools(lower, [length, length]) });
+      all({ causal: true }).forEach(({ data }, i) => {
+        data.forEach((value, j) => {
+          expect(value).toBeCloseTo(whole[i]?.data[j] as number, 10);
+        });
+      });
+    });
+
     it('takes values of width 0', () => {
       const x = input('x', [1024, 1]);
       const y = attention(x, x, input('v', [1024, 0]));

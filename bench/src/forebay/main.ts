@@ -15,7 +15,10 @@ import { peakOf } from './peak.js';
 
 let threads = 1;
 let memoryAtImport = 0;
-/** The peak memory before the first measurement of the copy rate, whose buffers are not memory of the training. */
+/**
+ * The peak memory before the first measurement of the copy rate, whose buffers are not memory of the training. Some
+ * steps have been trained then, and all steps are alike.
+ */
 let peakBeforeCopy: number | undefined;
 let take: (steps: number, form: string) => number = () => 0;
 let loaded: { readonly program: fb.Program } | undefined;

@@ -8,24 +8,6 @@
 
 namespace forebay::FOREBAY_BODY {
 
-// Divides m rows into groups. The number of groups is the smallest for which each group fits in a tile, and
-// all groups have nearly the same size. For example, 64 rows become 4 groups of 11 and 2 groups of 10. So no
-// group is too small to hide the latency of its multiply-adds.
-class RowGroups {
- public:
-  explicit RowGroups(std::int64_t m) {
-    const std::int64_t groups = (m + tileRows - 1) / tileRows;
-    small_ = groups > 0 ? m / groups : 0;
-    larger_ = (m - small_ * groups) * (small_ + 1);
-  }
-  // Returns the number of rows in the group that begins at `row`.
-  std::int64_t at(std::int64_t row) const { return row < larger_ ? small_ + 1 : small_; }
-
- private:
-  std::int64_t small_;
-  std::int64_t larger_;  // groups before this row have small_ + 1 rows
-};
-
 // Transposes a square matrix. Each register holds one row. Stage d, a power of two, exchanges lanes
 // between the registers i and i + d.
 template <class T, int d = 1>

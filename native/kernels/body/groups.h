@@ -7,11 +7,12 @@
 
 #include "kernels/body/loops.h"
 
-// If an operand has one element a row, this optimization computes a part of the loop only where the operand is
-// selected. GCC does not vectorise loops with such branches.
+// Partial redundancy elimination would compute a part of a loop only where an operand that has one element a row
+// is selected. GCC does not vectorise loops with such branches. The other options are those of the build, in case
+// that the pragma resets them.
 #if !defined(__clang__)
 #pragma GCC push_options
-#pragma GCC optimize("no-tree-pre")
+#pragma GCC optimize("no-tree-pre", "no-math-errno", "no-trapping-math", "fp-contract=off")
 #endif
 
 namespace forebay::FOREBAY_BODY {

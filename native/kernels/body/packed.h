@@ -40,7 +40,8 @@ FOREBAY_INLINE Packed<double> limited(Packed<double> x, Packed<double> most) {
 #pragma GCC diagnostic pop
 
 // The functions of arithmetic.h of the same names. The instructions for the maximum and the minimum return
-// the second operand if one is NaN.
+// the second operand if one is NaN. (The masks have all lanes, because without a mask GCC warns of an
+// uninitialized value.)
 FOREBAY_INLINE Packed<float> maximum(Packed<float> a, Packed<float> b) {
   const auto larger = _mm512_maskz_max_ps(0xffff, a.lanes, b.lanes);
   return Packed<float>(

@@ -114,7 +114,7 @@ FOREBAY_INLINE T errorFunction(T x) {
 }
 
 #if FOREBAY_BODY_VECTOR == 64
-// Returns erf(x) with the same bits.
+// Returns erf(x), with the bits of the scalar function.
 template <class T>
 FOREBAY_INLINE Packed<T> errorFunction(Packed<T> x) {
   using E = ErrorFunction<T>;

@@ -58,6 +58,12 @@ interface Operand {
   readonly within: boolean;
 }
 
+/** A group or a value, with its position among those of its grade. */
+interface Scheduled {
+  readonly item: Group | Single;
+  readonly at: number;
+}
+
 class Fusion {
   readonly #order: readonly Value[];
   readonly #uses: Uses;
@@ -266,29 +272,38 @@ class Fusion {
     );
   }
 
+  /** Returns, for each grade, the position of the first group that loads a value, by the id of the value. */
+  *#firstLoads(schedule: readonly Scheduled[]): Sliced<Map<number, Map<number, number>>> {
+    const loaded = new Map<number, Map<number, number>>();
+    for (const { item, at } of schedule) {
+      if (item.kind !== 'group') continue;
+      const first = loaded.get(item.grade) ?? new Map<number, number>();
+      loaded.set(item.grade, first);
+      for (const { loads } of item.loops) {
+        if (this.build.pace.due(1 + loads.length)) yield;
+        for (const { value } of loads) first.set(value.id, Math.min(at, first.get(value.id) ?? at));
+      }
+    }
+    return loaded;
+  }
+
   /**
-   * Returns the position of a value that no loop computes. If a loop of its grade loads a larger operand of the value,
-   * the value is computed before the loop, which may then be the last to read the operand, and write in its place.
-   * @param loaded the positions of the loops of the grade that load a value, by its id
+   * Returns the position of a value that no loop computes. If a group of its grade loads a larger operand of the value,
+   * the value is computed before the group, which may then be the last to read the operand, and write in its place.
+   * @param loaded the positions of the first groups of the grade that load a value, by its id
    */
   #beforeLoops(value: Value, loaded: ReadonlyMap<number, number> | undefined): number {
-    let at = value.id;
-    for (const { value: operand } of value.args) {
-      const loop = operand.size > value.size ? loaded?.get(operand.id) : undefined;
-      if (loop === undefined || loop > at) continue;
-      this.build.fire('fuse: smaller value before a loop that reads the same');
-      at = loop - 0.5;
-    }
-    return at;
+    const positions = value.args.flatMap(({ value: operand }) =>
+      operand.kind !== 'leaf' && operand.size > value.size ? (loaded?.get(operand.id) ?? []) : [],
+    );
+    return Math.min(value.id, Math.min(...positions) - 0.5);
   }
 
   *#schedule(): Sliced<(Group | Single)[]> {
     const leaves = new Map<Value, number>();
     for (const { ref } of this.updates) leaves.set(ref.value, (leaves.get(ref.value) ?? 0) + 1);
     const groups = new Map<string, FusedLoop[]>();
-    const schedule: { item: Group | Single; at: number }[] = [];
-    /** For each grade, the positions of the groups that load a value, by the id of the value: the first of them. */
-    const loaded = new Map<number, Map<number, number>>();
+    const schedule: Scheduled[] = [];
     for (const loop of yield* this.#joins.distinctLoops()) {
       if (this.build.pace.due(2 * loop.values.length)) yield;
       if (this.#isReduction(loop)) {
@@ -335,13 +350,9 @@ class Fusion {
       if (coded.closes.length > 0) this.build.fire('fuse: closing sum');
       for (const { reduces } of operations)
         if (reduces) this.build.fire('fuse: reduction of rows in a loop');
-      const at = (loop.values[0] as Value).id;
-      const readers = loaded.get(grade) ?? new Map<number, number>();
-      loaded.set(grade, readers);
-      for (const { value } of loads)
-        readers.set(value.id, Math.min(at, readers.get(value.id) ?? at));
-      schedule.push({ item: { kind: 'group', grade, loops }, at });
+      schedule.push({ item: { kind: 'group', grade, loops }, at: (loop.values[0] as Value).id });
     }
+    const loaded = yield* this.#firstLoads(schedule);
     for (let i = 0; i < this.#order.length; i++) {
       const value = this.#order[i] as Value;
       if (this.build.pace.due()) yield;
@@ -358,7 +369,6 @@ class Fusion {
       const at = grade === lastGrade ? value.id : this.#beforeLoops(value, loaded.get(grade));
       schedule.push({ item: { kind: 'single', grade, value }, at });
     }
-    type Scheduled = (typeof schedule)[number];
     const compare = (a: Scheduled, b: Scheduled) => a.item.grade - b.item.grade || a.at - b.at;
     return (yield* sorted(schedule, compare, this.build.pace)).map(({ item }) => item);
   }
