@@ -13,7 +13,7 @@ struct RunFailure {
   bool outOfRange = false;
   std::int64_t index = 0;  // the position of the element in its operand, in row-major order
   std::int64_t axis = 0;   // the axis, as the instruction numbers it
-  std::int64_t bound = 0;  // the size of the axis; indices from -bound to bound - 1 are valid
+  std::int64_t bound = 0;  // the size of the axis; indices from -bound, labels from 0 to bound - 1 are valid
   std::int64_t value = 0;  // the element
 };
 

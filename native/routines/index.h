@@ -10,10 +10,9 @@
 // If an index is out of range, the routine fails. The report is about the first such index. If the result is
 // empty, the indices are not read.
 //
-// takeLabels           x is [rows, classes], and the labels [rows] are int32. out[row] = x[row, labels[row] -
-// first].
-//                      The integer `first` is the label of the first class. A label outside of the classes
-//                      fails. The report has the axis -1.
+// takeLabels           x is [rows, classes], and the labels [rows] are int32. out[row] = x[row, labels[row] +
+//                      offset]. The offset is the integer. A label outside of the classes fails. The report
+//                      has the axis -1.
 #pragma once
 
 #include <algorithm>

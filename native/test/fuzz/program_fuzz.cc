@@ -113,7 +113,9 @@ void runAs(Program& program, std::uint8_t how) {
   if (result == RunResult::done) result = program.run(arguments, failure);
   if (result == RunResult::notFinite && !arguments.checkFinite) broken("not finite without checkFinite");
   if ((result == RunResult::outOfRange) != failure.outOfRange) broken("a failure without a description");
-  if (failure.outOfRange && failure.value >= -failure.bound && failure.value < failure.bound) {
+  // Labels, which have the axis -1, have another range than indices.
+  const bool isIndex = failure.outOfRange && failure.axis >= 0;
+  if (isIndex && failure.value >= -failure.bound && failure.value < failure.bound) {
     broken("a failure about a valid index");
   }
   if (result == RunResult::notFinite && failure.instruction >= program.instructionCount())
