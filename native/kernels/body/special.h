@@ -53,9 +53,9 @@ FOREBAY_INLINE T logarithmOfSum(T x) {
   return ((x > T(-1)) & (x < infinity)) ? inside : special;
 }
 
-// The polynomials of erf for one type. V is this type, or a vector of it: `near` is P in erf(x) = x + x
-// P(x^2) for |x| <= 1, and `far` is log(1 - erf(1 + t)) for 0 <= t <= highest - 1. For x >= highest, erf(x)
-// rounds to 1.
+// The polynomials of erf for one type, as functions of V, which is this type or a vector of it. `near` is P
+// in erf(x) = x + x P(x^2) for |x| <= 1. `far` is log(1 - erf(1 + t)) for 0 <= t <= highest - 1. For x >=
+// highest, erf(x) rounds to 1.
 template <class T>
 struct ErrorFunction;
 
