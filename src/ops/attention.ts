@@ -133,7 +133,7 @@ function leadingOf(q: Node, k: Node): Dim[] {
 /**
  * Blocks save memory, but their gradients take a sixth more time (4,096 queries and keys of width 64), because the
  * scores are computed twice. Causal blocks need not compute the scores of the keys behind them, so they save time with
- * 256 queries and keys, too (7 % of the time of attention in training).
+ * 256 queries and keys, too (2.6 % of a step of the workload gpt-small).
  */
 const leastScores = { full: 2 ** 20, causal: 2 ** 16 };
 /**
