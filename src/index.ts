@@ -72,6 +72,8 @@ export { Node } from './graph/node.js';
 export {
   type Fail,
   type GradientContext,
+  type Local,
+  type LocalContext,
   type NotDifferentiable,
   none,
   notDifferentiable,
@@ -92,7 +94,7 @@ export { setSeed } from './graph/seed.js';
 export { sideUpdate, sideUpdates } from './graph/side-updates.js';
 export { type Replacements, substitute } from './graph/substitute.js';
 export { type Edge, WaitList } from './graph/waitlist.js';
-export type { Window } from './graph/window.js';
+export type { Region, Window } from './graph/window.js';
 export { type CsvColumn, type CsvColumns, type CsvOptions, loadCsv, parseCsv } from './io/csv.js';
 export type { Metadata } from './io/header.js';
 export { type LoadNpyOptions, loadNpy, saveNpy } from './io/npy.js';

@@ -168,7 +168,7 @@ function sizes(spec: ModelSpec): string {
     }
     case 'tcn': {
       const { length, channels, filters, convolutions } = spec;
-      return `series of ${length}, ${convolutions} dilated causal convolutions ${channels}-${filters}`;
+      return `series of ${length}, ${convolutions} dilated causal convolutions ${channels}-${filters}, of which the last step is read`;
     }
     case 'bag':
       return `mean of ${spec.length} embeddings of ${spec.words} words, ${spec.width}-${spec.hidden}-${spec.classes}`;

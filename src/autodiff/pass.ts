@@ -10,7 +10,7 @@
  */
 
 import { brand, describeValue } from '../arguments/describe.js';
-import { assertList } from '../arguments/read.js';
+import { assertList, isList } from '../arguments/read.js';
 import { GraphError, StateError } from '../errors.js';
 import { onBehalfOf } from '../graph/calls.js';
 import { Constant, constant, Input, Leaf } from '../graph/leaf.js';
@@ -27,9 +27,11 @@ import {
   positionOfEdge,
   type WaitList,
 } from '../graph/waitlist.js';
+import type { Region } from '../graph/window.js';
 import { broadcastTo } from '../ops/index.js';
 import { sameAs } from '../ops/views.js';
 import { Gradients } from './gradients.js';
+import { inRegion, regional, sliceOf } from './regions.js';
 import { describeEdge, listed, total, verify } from './sent.js';
 
 /** The gradient of each result of a node with several results. */
@@ -222,28 +224,11 @@ export class BackwardPass {
 
   #distribute(node: Node): void {
     if (this.#sources?.has(node)) return;
-    const { op, inputs, attributes } = node;
-    const common = {
-      node,
-      inputs,
-      attributes,
-      differentiate: (
-        roots: readonly (readonly [Node, Node])[],
-        sources: readonly Node[],
-      ): readonly (Node | typeof none)[] => differentiate(node, roots, sources),
-    };
-    const gradient = resultsOf(node) ? undefined : this.#total(node);
-    const sent =
-      gradient === none || !this.reaches(node)
-        ? inputs.map(() => none)
-        : assertList(
-            op.gradient(
-              gradient === undefined
-                ? { ...common, gradients: this.#totals(node) }
-                : { ...common, gradient },
-            ),
-            `${node}: expected its gradient rule to return a list of gradients, one for each input,`,
-          );
+    const { inputs } = node;
+    const sent = assertList(
+      this.#sentBy(node),
+      `${node}: expected its gradient rule to return a list of gradients, one for each input,`,
+    );
     if (sent.length !== inputs.length) {
       throw new GraphError(
         `${node}: expected its gradient rule to return ${inputs.length} gradients, one for each input, but received ${sent.length}`,
@@ -264,6 +249,38 @@ export class BackwardPass {
     boxes.forEach((box, slot) => {
       if (box) this.#deliver(box, indexOfEdge(box.edges, node, slot), sent[slot] as Sent);
     });
+  }
+
+  /** Returns what the gradient rule of a node, all of whose gradients have arrived, sends to the inputs. */
+  #sentBy(node: Node): readonly Sent[] {
+    const { op, inputs, attributes } = node;
+    const context = {
+      node,
+      inputs,
+      attributes,
+      differentiate: (
+        roots: readonly (readonly [Node, Node])[],
+        sources: readonly Node[],
+      ): readonly (Node | typeof none)[] => differentiate(node, roots, sources),
+    };
+    if (resultsOf(node)) {
+      if (!this.reaches(node)) return inputs.map(() => none);
+      return op.gradient({ ...context, gradients: this.#totals(node) });
+    }
+    const part = op.local && regional(node, this.#complete(node).arrived as Sent[]);
+    const local = part && op.local?.({ ...context, region: part.region });
+    if (local) {
+      const sent = op.gradient({
+        ...context,
+        node: sliceOf(node, part.region),
+        inputs: inputs.map((input, i) => sliceOf(input, local.inputs[i] as Region)),
+        attributes: local.attributes,
+        gradient: part.gradient,
+      });
+      return isList(sent) ? sent.map((one, i) => inRegion(node, i, one, local.inputs[i])) : sent;
+    }
+    const gradient = this.#total(node);
+    return gradient === none ? inputs.map(() => none) : op.gradient({ ...context, gradient });
   }
 
   /** Refuses a gradient that does not fit the node, and a second gradient over the same edge. */

@@ -12,6 +12,7 @@ import type { Shape } from './dimension.js';
 import type { Lowering, SeveralLowering } from './lowering.js';
 import { isNode, type Node } from './node.js';
 import type { Results } from './results.js';
+import type { Region } from './window.js';
 
 /** An operand of an op. A tensor or a number becomes a constant node. */
 export type Operand = Node | Tensor | number;
@@ -137,6 +138,21 @@ export interface SeveralContext<A> extends Omit<GradientContext<A>, 'gradient'> 
   readonly gradients: Readonly<Record<string, Node | typeof none>>;
 }
 
+/** The argument of `OpDeclaration.local`. */
+export interface LocalContext<A>
+  extends Pick<GradientContext<A>, 'node' | 'inputs' | 'attributes'> {
+  /** A region of `node`. */
+  readonly region: Region;
+}
+
+/** What the elements of a region of a node depend on. */
+export interface Local<A> {
+  /** The region of each input. */
+  readonly inputs: readonly Region[];
+  /** The attributes with which the op computes the region of the node from these regions of the inputs. */
+  readonly attributes: A;
+}
+
 /** The value of `gradient` in the declaration of an op through which no gradient flows. */
 export interface NotDifferentiable {
   /** The reason why no gradient flows. */
@@ -224,6 +240,14 @@ export interface OpDeclaration<A extends object = object> {
    */
   readonly gradient: ((context: GradientContext<A>) => readonly Sent[]) | NotDifferentiable;
   /**
+   * For an op each of whose elements depends on a few elements of the inputs: returns the regions of the inputs on which
+   * a region of the result depends; undefined if it depends on all. If the gradient of a node arrives for only a region,
+   * because only a slice of the node is read, the gradient rule is called for this region: its inputs and its node then
+   * are slices, its attributes are those that this function returns, and its gradients are sent on as parts. So the
+   * zeros around the region are not multiplied.
+   */
+  local?(context: LocalContext<A>): Local<A> | undefined;
+  /**
    * At least three uses of the op for tests: one with a shape that is not square, one of rank 3 or more, and one of
    * size 0.
    */
@@ -236,7 +260,7 @@ export interface OpDeclaration<A extends object = object> {
 
 /** The declaration of an op with several results, such as the sorted elements and their indices. */
 export interface SeveralDeclaration<A extends object = object>
-  extends Omit<OpDeclaration<A>, 'dtype' | 'shape' | 'lowering' | 'gradient' | 'label'> {
+  extends Omit<OpDeclaration<A>, 'dtype' | 'shape' | 'lowering' | 'gradient' | 'local' | 'label'> {
   /**
    * Returns the dtype and the shape of each result by its key, or refuses the inputs with `fail`. The keys do not depend
    * on the inputs.

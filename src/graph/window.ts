@@ -2,7 +2,14 @@
 
 import { ShapeError } from '../errors.js';
 import { formatShape, sizeOf, stridesOf } from '../tensor/shape.js';
-import { addDims, type Dim, multiplyDims, subtractDims } from './dimension.js';
+import {
+  addDims,
+  type Dim,
+  multiplyDims,
+  type Shape,
+  sameShape,
+  subtractDims,
+} from './dimension.js';
 
 /**
  * A window of a tensor. Along each axis, it has the elements start, start + step, start + 2 * step, … of the tensor.
@@ -101,4 +108,38 @@ export function mayFit(whole: Dim, start: Dim, length: Dim, step: number): boole
   if (typeof whole !== 'number') return true;
   const beyond = step > 0 || length === 0 ? end : addDims(start, 1);
   return typeof beyond !== 'number' || beyond <= whole;
+}
+
+/**
+ * A region of a tensor: the elements whose index along each axis is at least `start`, and less than `start` plus the
+ * length in `shape`. The dimensions may have names.
+ */
+export interface Region {
+  /** The index of the first element along each axis. */
+  readonly start: Shape;
+  /** The number of elements along each axis. */
+  readonly shape: Shape;
+}
+
+/** Returns the region that has all elements of a tensor of shape `shape`. */
+export function wholeOf(shape: Shape): Region {
+  return { start: shape.map(() => 0), shape };
+}
+
+/** Whether a region has all elements of a tensor of shape `shape`. */
+export function isWholeOf(region: Region, shape: Shape): boolean {
+  return sameShape(region.shape, shape) && region.start.every((at) => at === 0);
+}
+
+/**
+ * Returns the region of an operand of shape `shape` that is read for a region of the result, to whose shape `to` the
+ * operand is broadcast.
+ */
+export function broadcastFrom({ start, shape: lengths }: Region, shape: Shape, to: Shape): Region {
+  const lead = to.length - shape.length;
+  const repeated = (axis: number) => shape[axis] === 1 && to[lead + axis] !== 1;
+  return {
+    start: shape.map((_, axis) => (repeated(axis) ? 0 : (start[lead + axis] as Dim))),
+    shape: shape.map((_, axis) => (repeated(axis) ? 1 : (lengths[lead + axis] as Dim))),
+  };
 }

@@ -65,6 +65,8 @@ export interface Target {
     /** The shortest rows for which a loop works on whole rows only to sum them. */
     readonly summed: number;
   };
+  /** A value of whose elements at most this share is read is computed only in the region of these elements. */
+  readonly partRead: number;
   /** When weights are put together for one product. Doing so takes as long as multiplying a few rows with them. */
   readonly weights: {
     /** The smallest number of rows for which it saves time. */
@@ -110,6 +112,7 @@ export const executor: Target = {
     sums: { kept: 1024, terms: 512 },
   },
   rows: { shortest: 32, longest: 16_384, summed: 8 },
+  partRead: 0.75,
   weights: { rows: 4, cached: 16_384 },
   fewLanes: 4,
   memory: { alignment: 64, direct: 2 ** 18, folded: 4096 },

@@ -10,6 +10,7 @@ import { Constant, type Leaf } from '../graph/leaf.js';
 import type { Lowering } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
 import { finished, Pace, type Sliced, stepsPerSlice } from '../graph/sliced.js';
+import type { Window } from '../graph/window.js';
 import type { DType } from '../tensor/dtype.js';
 import { count, isWhole, type Layout, type StridedView } from './view.js';
 
@@ -125,6 +126,15 @@ export function narrow(ref: Ref, dim: number, start: number, end: number): Ref {
   const shape = [...ref.shape];
   shape[dim] = end - start;
   const offset = ref.offset + start * (ref.strides[dim] as number);
+  return { value: ref.value, offset, shape, strides: ref.strides };
+}
+
+/** Returns the elements of a ref in a region of it. */
+export function inRegion(ref: Ref, { start, shape }: Pick<Window, 'start' | 'shape'>): Ref {
+  let { offset } = ref;
+  for (let dim = 0; dim < start.length; dim++) {
+    offset += (start[dim] as number) * (ref.strides[dim] as number);
+  }
   return { value: ref.value, offset, shape, strides: ref.strides };
 }
 

@@ -9,7 +9,7 @@ import type { Operand } from '../graph/op.js';
 import { formatShape } from '../tensor/shape.js';
 import { equal, greater, sign, where } from './comparison.js';
 import { declare } from './declare.js';
-import { binary, unary } from './elementwise.js';
+import { binary, elementwise, unary } from './elementwise.js';
 import { floatingDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
 
@@ -226,6 +226,7 @@ const addAll = declare({
   },
   lowering: { kind: 'accumulate' },
   gradient: ({ inputs, gradient }) => inputs.map(() => gradient),
+  local: elementwise,
   samples: [
     { inputs: [{ shape: [2, 3] }, { shape: [2, 3] }, { shape: [2, 3] }], build: (...x) => addN(x) },
     { inputs: [{ shape: [2, 3, 4] }, { shape: [2, 3, 4] }], build: (...x) => addN(x) },

@@ -9,6 +9,7 @@ import { type Dim, dimension, type Shape, sameShape } from '../graph/dimension.j
 import { input, lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
+import { broadcastFrom } from '../graph/window.js';
 import { dimensionList, formatShape, resolveAxis, stridesOf } from '../tensor/shape.js';
 import { declare } from './declare.js';
 import { floatingDType } from './rules.js';
@@ -100,6 +101,10 @@ const stretch = declare<{ readonly shape: Shape }>({
     },
   },
   gradient: ({ inputs, gradient }) => [sumTo(gradient, inputs[0] as Node)],
+  local: ({ node, inputs: [x], region }) => ({
+    inputs: [broadcastFrom(region, (x as Node).shape, node.shape)],
+    attributes: { shape: region.shape },
+  }),
   samples: [
     { inputs: [{ shape: [3] }], build: (x) => broadcastTo(x as Node, [2, 3]) },
     { inputs: [{ shape: [2, 1, 3] }], build: (x) => broadcastTo(x as Node, [2, 4, 3]) },

@@ -10,7 +10,7 @@ import { assertDType, type DType, dtypeName, isFloating } from '../tensor/dtype.
 import { tensor } from '../tensor/tensor.js';
 import { sumTo } from './broadcast.js';
 import { declare } from './declare.js';
-import { binary, unary } from './elementwise.js';
+import { binary, elementwise, unary } from './elementwise.js';
 import { broadcastShape, sameDType } from './rules.js';
 import { reshape } from './views.js';
 
@@ -141,6 +141,7 @@ const choose = declare({
     const [condition, a, b] = inputs as [Node, Node, Node];
     return [none, sumTo(where(condition, g, 0), a), sumTo(where(condition, 0, g), b)];
   },
+  local: elementwise,
   samples: [
     ...[
       [2, 3],
@@ -208,6 +209,7 @@ const convert = declare<{ readonly dtype: DType }>({
     const [x] = inputs as [Node];
     return [isFloating(x.dtype) && isFloating(attributes.dtype) ? cast(gradient, x.dtype) : none];
   },
+  local: elementwise,
   label: ({ dtype }) => dtype,
   samples: [
     {

@@ -9,7 +9,7 @@ import type { Dim, Shape } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
 import type { Bound, ConvolutionCall, Lowering } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
-import type { Fail, Operand } from '../graph/op.js';
+import type { Fail, Local, LocalContext, Operand } from '../graph/op.js';
 import {
   type Attributes,
   type Axes,
@@ -23,7 +23,7 @@ import { type Apply, declare } from './declare.js';
 import { floatingDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
 import { operandOf } from './sides.js';
-import { assertFits, positions } from './taps.js';
+import { assertFits, positions, tapsWithin } from './taps.js';
 import { reshape } from './views.js';
 
 /** The attributes of a gradient of a convolution. */
@@ -83,6 +83,42 @@ function convolvedShape(
   ];
 }
 
+/** The rule `local` of a convolution. It needs numbers only along the axes of which the region has not all elements. */
+function convolvedFrom({
+  node,
+  inputs,
+  attributes,
+  region: { start, shape },
+}: LocalContext<Attributes>): Local<Attributes> | undefined {
+  const [x, weight] = inputs as readonly [Node, Node];
+  const [rows, columns] = (['rows', 'columns'] as const).map((name, i) => {
+    const axis = 2 + i;
+    const [at, count] = [start[axis] as Dim, shape[axis] as Dim];
+    const [length, size] = [x.shape[axis] as Dim, weight.shape[axis] as Dim];
+    const taps = attributes[name];
+    if (at === 0 && count === node.shape[axis]) return { start: 0, length, taps };
+    const numbers = [at, count, length, size];
+    if (!numbers.every((dim) => typeof dim === 'number')) return undefined;
+    return tapsWithin(taps, ...(numbers as [number, number, number, number]));
+  });
+  const groupsWhole = attributes.groups === 1 || shape[1] === node.shape[1];
+  if (!rows || !columns || !groupsWhole) return undefined;
+  const filters = [start[1] as Dim, shape[1] as Dim] as const;
+  return {
+    inputs: [
+      {
+        start: [start[0] as Dim, 0, rows.start, columns.start],
+        shape: [shape[0] as Dim, x.shape[1] as Dim, rows.length, columns.length],
+      },
+      {
+        start: [filters[0], 0, 0, 0],
+        shape: [filters[1], ...weight.shape.slice(1)],
+      },
+    ],
+    attributes: { ...attributes, rows: rows.taps, columns: columns.taps },
+  };
+}
+
 const convolved: Apply<Attributes> = declare<Attributes>({
   name: 'convolution',
   arity: 2,
@@ -93,6 +129,7 @@ const convolved: Apply<Attributes> = declare<Attributes>({
     inputGradient([gradient, weight as Node], { ...attributes, shape: (x as Node).shape }),
     weightGradient([x as Node, gradient], { ...attributes, shape: (weight as Node).shape }),
   ],
+  local: convolvedFrom,
   samples: [
     {
       inputs: [{ shape: [2, 3, 4, 5] }, { shape: [4, 3, 2, 3] }],

@@ -3,8 +3,8 @@
 import { describeValue } from '../arguments/describe.js';
 import { callback, filledText, flag, wholeNumber } from '../arguments/kinds.js';
 import { declareOptions, type Kind, optional, required } from '../arguments/options.js';
-import { assertRecord, isList, isRecord, reading } from '../arguments/read.js';
-import { GraphError } from '../errors.js';
+import { assertList, assertRecord, isList, isRecord, reading } from '../arguments/read.js';
+import { GraphError, ShapeError, ValueError } from '../errors.js';
 import { dimension, type Shape } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
 import { loweringFields, severalKinds } from '../graph/lowering.js';
@@ -12,12 +12,15 @@ import { createNode, failFor, isNode, type Node } from '../graph/node.js';
 import {
   declareOp,
   type Fail,
+  type Local,
+  type LocalContext,
   type OpDeclaration,
   type Operand,
   type SeveralDeclaration,
 } from '../graph/op.js';
 import { allResults } from '../graph/result.js';
 import type { Result, Results } from '../graph/results.js';
+import type { Region } from '../graph/window.js';
 import { assertDType, type DType } from '../tensor/dtype.js';
 import { dimensionList } from '../tensor/shape.js';
 import { isTensor } from '../tensor/tensor.js';
@@ -106,6 +109,7 @@ const commonFields = {
 } as const;
 const opDeclaration = declareOptions('defineOp', {
   ...commonFields,
+  local: optional(callback<Rule>()),
   dtype: required(callback<Rule>()),
   shape: required(callback<Rule>()),
 });
@@ -228,6 +232,34 @@ function singleOf<A extends object>(declaration: OpDeclaration<A>): FunctionOf<A
       assertDType(dtype, fail.where);
       return dtype;
     },
+    ...(read.local && {
+      local: (context: LocalContext<A>) => checkedLocal(read.local?.(context), context),
+    }),
   } as OpDeclaration<A>);
   return applying(read.name, apply);
+}
+
+/** Returns what the rule `local` of a user's op returns. @throws ValueError or ShapeError if it is of another form */
+function checkedLocal<A extends object>(
+  local: Partial<Local<A>> | undefined,
+  { node, inputs }: LocalContext<A>,
+): Local<A> | undefined {
+  if (local === undefined) return undefined;
+  const expected = `${node}: expected its rule local to return a region [start, shape] of each input,`;
+  const regions = assertList(local.inputs as readonly Region[], expected);
+  if (regions.length !== inputs.length || !isRecord(local.attributes)) {
+    throw new ValueError(
+      `${expected} and attributes, but received ${regions.length} regions and ${describeValue(local.attributes)}`,
+    );
+  }
+  const dimsOf = (list: Shape | undefined, rank: number) => {
+    const dims = dimensionList(list as Shape, expected).map((dim) => dimension(dim, expected));
+    if (dims.length === rank) return dims;
+    throw new ShapeError(`${expected} but received ${dims.length} numbers for ${rank} axes`);
+  };
+  const read = regions.map((region: Partial<Region>, i) => {
+    const rank = (inputs[i] as Node).shape.length;
+    return { start: dimsOf(region?.start, rank), shape: dimsOf(region?.shape, rank) };
+  });
+  return { inputs: read, attributes: local.attributes };
 }

@@ -1,7 +1,15 @@
 /** `unary` and `binary` declare element-wise ops of one and of two operands. They define what these ops share. */
 
 import type { Node } from '../graph/node.js';
-import type { GradientContext, NotDifferentiable, OpDeclaration, Sent } from '../graph/op.js';
+import type {
+  GradientContext,
+  Local,
+  LocalContext,
+  NotDifferentiable,
+  OpDeclaration,
+  Sent,
+} from '../graph/op.js';
+import { broadcastFrom } from '../graph/window.js';
 import { sumTo } from './broadcast.js';
 import { declare } from './declare.js';
 import { broadcastShape, floatingDType } from './rules.js';
@@ -14,6 +22,14 @@ import {
   type Unary,
   unarySamples,
 } from './samples.js';
+
+/** The rule `local` of an element-wise op, whose operands may broadcast. */
+export function elementwise<A>({ node, inputs, attributes, region }: LocalContext<A>): Local<A> {
+  return {
+    inputs: inputs.map(({ shape }) => broadcastFrom(region, shape, node.shape)),
+    attributes,
+  };
+}
 
 /** The argument of `unary`: the properties in which element-wise ops of one operand differ. */
 export interface UnaryDeclaration {
@@ -41,6 +57,7 @@ export function unary({ name, domain, expand, gradient }: UnaryDeclaration): Una
       typeof gradient === 'function'
         ? ({ node, inputs, gradient: g }) => [gradient(g, inputs[0] as Node, node)]
         : gradient,
+    local: elementwise,
     samples: unarySamples((x) => function_(x), domain),
     refused: [refusesIntegers(name, (x) => function_(x))],
   });
@@ -81,6 +98,7 @@ export function binary({ name, domains, dtype, expand, gradient }: BinaryDeclara
       ? { kind: 'compose', expand: ([a, b]) => expand(a as Node, b as Node) }
       : { kind: 'map', kernel: name },
     gradient: typeof gradient === 'function' ? unbroadcast(gradient) : gradient,
+    local: elementwise,
     samples: binarySamples((a, b) => function_(a, b), ...domains),
     refused: [
       ...refusesMismatch(name, (a, b) => function_(a, b)),

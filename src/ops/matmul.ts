@@ -7,6 +7,7 @@ import { type Dim, type Shape, sizeOfDims } from '../graph/dimension.js';
 import { input, lift } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { Fail, GradientContext, Operand, Sent } from '../graph/op.js';
+import { broadcastFrom, type Region } from '../graph/window.js';
 import { formatShape } from '../tensor/shape.js';
 import { sumTo } from './broadcast.js';
 import { declare } from './declare.js';
@@ -51,6 +52,17 @@ const product = declare<Flags>({
     transposes: ({ transposeA, transposeB }) => ({ a: transposeA, b: transposeB }),
   },
   gradient,
+  local: ({ node, inputs, attributes, region }) => {
+    const [a, b] = inputs as readonly [Node, Node];
+    const { transposeA, transposeB } = attributes;
+    return {
+      inputs: [
+        read(a.shape, node.shape, region, -2, transposeA ? -1 : -2),
+        read(b.shape, node.shape, region, -1, transposeB ? -2 : -1),
+      ],
+      attributes,
+    };
+  },
   label: ({ transposeA, transposeB }) =>
     [transposeA && 'Aᵀ', transposeB && 'Bᵀ'].filter(Boolean).join(' '),
   samples: [
@@ -126,6 +138,24 @@ function gradient({ inputs, attributes, gradient: g }: GradientContext<Flags>): 
     ? product([dy, x], { transposeA: true, transposeB: transposeA })
     : product([x, dy], { transposeA: !transposeA, transposeB: false });
   return [sumTo(forA, a), sumTo(forB, b)];
+}
+
+/**
+ * Returns the region of an operand of shape `from` on which a region of the product, of shape `to`, depends. The axis
+ * `at` of the product is the axis `own` of the operand; both count from the end. The operand is read along all of its
+ * other matrix axis.
+ */
+function read(from: Shape, to: Shape, { start, shape }: Region, at: number, own: number): Region {
+  const leading = (list: Shape) => list.slice(0, -2);
+  const batch = broadcastFrom(
+    { start: leading(start), shape: leading(shape) },
+    leading(from),
+    leading(to),
+  );
+  return {
+    start: [...batch.start, 0, 0].with(own, start.at(at) as Dim),
+    shape: [...batch.shape, ...from.slice(-2)].with(own, shape.at(at) as Dim),
+  };
 }
 
 /** Reshapes a batch of matrices [.., R, C] to one matrix with C columns, which has the rows of all of them. */

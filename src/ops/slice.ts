@@ -107,6 +107,16 @@ const cut = declare<SliceAttributes>({
     const first = gradient.shape[axis] === 0 ? 0 : start;
     return [new Part(gradient, along<Dim>(first, 0), along(step, 1))];
   },
+  local: ({ attributes: { axis, start, step }, region }) => {
+    if (step !== 1) return undefined;
+    const own = (list: Shape, at: Dim) => list.map((dim, i) => (i === axis ? at : dim));
+    const first = addDims(start, region.start[axis] as Dim);
+    const length = region.shape[axis] as Dim;
+    return {
+      inputs: [{ start: own(region.start, first), shape: region.shape }],
+      attributes: { axis, start: 0, end: length, step },
+    };
+  },
   label: (attributes) => `${attributes.axis}: ${rangeText(attributes)}`,
   samples: [
     { inputs: [{ shape: [2, 3] }], build: (x) => slice(x as Node, { axis: 1, start: 1 }) },

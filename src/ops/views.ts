@@ -15,6 +15,7 @@ import { twin } from '../graph/interning.js';
 import { input, lift } from '../graph/leaf.js';
 import { failFor, type Node } from '../graph/node.js';
 import { notDifferentiable, type Operand } from '../graph/op.js';
+import type { Region } from '../graph/window.js';
 import { dimensionList, formatShape, resolveAxis, stridesOf } from '../tensor/shape.js';
 import { declare } from './declare.js';
 
@@ -39,6 +40,14 @@ const reorder = declare<{ readonly axes: readonly number[] }>({
       axes.map((_, axis) => axes.indexOf(axis)),
     ),
   ],
+  local: ({ attributes, region }) => {
+    const before = (list: Shape) =>
+      list.map((_, axis) => list[attributes.axes.indexOf(axis)] as Dim);
+    return {
+      inputs: [{ start: before(region.start), shape: before(region.shape) }],
+      attributes,
+    };
+  },
   label: ({ axes }) => axes.join(' '),
   samples: [
     { inputs: [{ shape: [2, 3] }], build: (x) => transpose(x as Node) },
@@ -104,6 +113,10 @@ const refold = declare<{ readonly shape: Shape }>({
   },
   lowering: { kind: 'alias' },
   gradient: ({ inputs, gradient }) => [reshape(gradient, (inputs[0] as Node).shape)],
+  local: ({ inputs: [x], attributes, region }) => {
+    const from = axesOfOne((x as Node).shape, attributes.shape, region);
+    return from && { inputs: [from], attributes: { shape: region.shape } };
+  },
   samples: [
     { inputs: [{ shape: [2, 3] }], build: (x) => reshape(x as Node, [3, 2]) },
     { inputs: [{ shape: [2, 3, 4] }], build: (x) => reshape(x as Node, [4, -1]) },
@@ -129,6 +142,28 @@ const refold = declare<{ readonly shape: Shape }>({
     },
   ],
 });
+
+/**
+ * If the shapes `from` and `to` differ only in axes of length 1, returns the region of `from` that has the elements of
+ * a region of `to`. Otherwise returns undefined.
+ */
+function axesOfOne(from: Shape, to: Shape, region: Region): Region | undefined {
+  const long = (shape: Shape) => shape.flatMap((dim, axis) => (dim === 1 ? [] : [axis]));
+  const [axes, others] = [long(from), long(to)];
+  if (
+    axes.length !== others.length ||
+    axes.some((axis, i) => from[axis] !== to[others[i] as number])
+  ) {
+    return undefined;
+  }
+  // An empty region may be empty along an axis of length 1, which `from` may not have.
+  if (region.shape.some((dim, axis) => to[axis] === 1 && dim !== 1)) return undefined;
+  const along = (list: Shape, one: Dim) =>
+    from.map((dim, axis) =>
+      dim === 1 ? one : (list[others[axes.indexOf(axis)] as number] as Dim),
+    );
+  return { start: along(region.start, 0), shape: along(region.shape, 1) };
+}
 
 /**
  * Returns the elements of x in another shape. Their row-major order stays the same. One dimension of `shape` may be -1;

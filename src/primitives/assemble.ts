@@ -63,6 +63,7 @@ export const assembleValue: ValueRecord = {
     const adds = details.adds === true || details.gaps === true;
     return build.assemble(dtype, listInOrder(shape, axes), blocks, node, adds);
   },
+  part: undefined,
   instruct: (value, writer, nodes) => {
     const { adds, gaps } = value.details;
     if (adds || gaps) {

@@ -15,6 +15,7 @@ export const leafValue: ValueRecord = {
   rebuild: (build, { details, shape }) => build.leaf(details.leaf as Leaf, shape),
   fusing: undefined,
   arrange: 'fixed',
+  part: undefined,
   instruct: () => {
     throw defect('a leaf is not computed');
   },

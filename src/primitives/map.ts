@@ -3,7 +3,7 @@
 import type { Lowering } from '../graph/lowering.js';
 import { listInOrder } from '../ir/axes.js';
 import { defect } from '../ir/defect.js';
-import type { Ref } from '../ir/value.js';
+import { inRegion, type Ref } from '../ir/value.js';
 import { kernelFacts } from '../native/addon.js';
 import { prepareMap } from '../native/kernels.js';
 import type { TypedArray } from '../tensor/dtype.js';
@@ -81,6 +81,10 @@ export const mapValue: ValueRecord = {
       node,
       details.converts,
     ),
+  part: ({ args, details }, region) => ({
+    args: args.map((arg) => inRegion(arg, region)),
+    details,
+  }),
   instruct: () => {
     throw defect('a map is computed by a fused loop');
   },

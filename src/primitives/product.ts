@@ -82,6 +82,7 @@ export const productValue: ValueRecord = {
   rebuild: (build, { node }, [a, b, onto]) => build.product(a as Ref, b as Ref, node, onto),
   fusing: undefined,
   arrange: 'fixed',
+  part: undefined,
   instruct: (value, writer, nodes) => {
     const [a, b, onto] = value.args as readonly [Ref, Ref, Ref | undefined];
     const [m, n] = value.shape as readonly [number, number];
@@ -164,6 +165,7 @@ export const batchValue: ValueRecord = {
   rebuild: (build, { node }, [a, b]) => batched(build, a as Ref, b as Ref, node),
   fusing: undefined,
   arrange: 'fixed',
+  part: undefined,
   instruct: (value, writer, nodes) => {
     const [a, b] = value.args as readonly [Ref, Ref];
     writer.emit({

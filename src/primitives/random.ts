@@ -27,9 +27,10 @@ export const random: LoweringRecord<Extract<Lowering, { kind: 'random' }>> = {
 };
 
 export const randomValue: ValueRecord = {
-  rebuild: (build, value) => build.make(value),
+  rebuild: (build, value, args) => build.make({ ...value, args }),
   fusing: undefined,
   arrange: 'fixed',
+  part: undefined,
   instruct: (value, writer, nodes) => {
     const { kernel, seed } = value.details;
     const to = writer.locationOf(value);

@@ -9,11 +9,13 @@
 import type { Bound, Lowering } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
 import type { Pace, Sliced } from '../graph/sliced.js';
+import type { Window } from '../graph/window.js';
 import type { Axes } from '../ir/axes.js';
 import type { Builder } from '../ir/builder.js';
 import type { Draw, Location, Memory } from '../ir/location.js';
+import type { Definition } from '../ir/rule.js';
 import type { Target } from '../ir/target.js';
-import type { Ref, Value } from '../ir/value.js';
+import type { Details, Ref, Value } from '../ir/value.js';
 import type { StridedView } from '../ir/view.js';
 import type { DType, TypedArray } from '../tensor/dtype.js';
 import type { Operation } from './group.js';
@@ -128,10 +130,20 @@ export interface FewOrders {
   readonly make: Arrange;
 }
 
+/** The definition of a value, without its operands. */
+export type Defined = Omit<Definition, 'args'>;
+
+/** What a value becomes of which only the elements in a region are computed. */
+export interface Part {
+  /** For each operand, the view that is read. */
+  readonly args: readonly Ref[];
+  readonly details: Details;
+}
+
 /** What the passes must know of one kind of value. */
 export interface ValueRecord {
   /** Makes the same value of other operands. */
-  readonly rebuild: (build: Builder, value: Value, args: readonly Ref[]) => Ref;
+  readonly rebuild: (build: Builder, value: Defined, args: readonly Ref[]) => Ref;
   /** How a fused loop computes the value; undefined if it cannot. */
   readonly fusing: Fusing | undefined;
   /**
@@ -139,6 +151,11 @@ export interface ValueRecord {
    * value is fixed, but it reads operands in any order equally fast; otherwise 'fixed'.
    */
   readonly arrange: Arrange | FewOrders | 'reads any order' | 'fixed';
+  /**
+   * Returns what the value becomes if only the elements in a region are computed; undefined if it must be computed
+   * whole, and if values of this kind always are.
+   */
+  readonly part: ((value: Value, region: Window) => Part | undefined) | undefined;
   /** Makes the instructions that compute the value, if no fused loop computes it. */
   readonly instruct: (value: Value, writer: InstructionWriter, nodes: readonly Node[]) => void;
   /** Whether the instruction can read the operand `operand` from memory through this view, without a loss of speed. */

@@ -183,6 +183,7 @@ export const reduceValue: ValueRecord = {
     },
   },
   arrange: 'reads any order',
+  part: undefined,
   instruct: (value, writer, nodes) => {
     writer.emit({
       kind: 'reduce',
@@ -216,6 +217,7 @@ export const columnSumValue: ValueRecord = {
     code: (_value, operands) => operands[0] as number,
   },
   arrange: 'reads any order',
+  part: undefined,
   instruct: (value, writer, nodes) => {
     const from = writer.locate(transposed(value.args[0] as Ref));
     const to = writer.locationOf(value);

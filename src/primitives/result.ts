@@ -50,6 +50,7 @@ export const resultValue: ValueRecord = {
   fusing: undefined,
   arrange: 'fixed',
   // The instruction of the operand writes this value, too.
+  part: undefined,
   instruct: () => {},
   reads: () => true,
   writes: (_value, at) => isContiguous(at),

@@ -21,6 +21,7 @@ import { describeIndex } from '../native/program.js';
 import { dtypeCodes } from '../native/table.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
+import { partOfConvolution } from './conv-part.js';
 import { rowMajorLayout } from './layout.js';
 import type { InstructionRecord, LoweringRecord, ValueRecord } from './record.js';
 
@@ -171,6 +172,8 @@ export const routineValue: ValueRecord = {
       });
     },
   },
+  part: (value, region) =>
+    value.details.kernel === 'conv' ? partOfConvolution(value, region) : undefined,
   instruct: (value, writer, nodes) => {
     writer.emit({
       kind: 'routine',

@@ -3,6 +3,7 @@
 import type { Lowering } from '../graph/lowering.js';
 import { listInOrder } from '../ir/axes.js';
 import { defect } from '../ir/defect.js';
+import { inRegion } from '../ir/value.js';
 import { prepareMap } from '../native/kernels.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { rowMajorLayout } from './layout.js';
@@ -41,6 +42,10 @@ export const sumValue: ValueRecord = {
   },
   arrange: (build, { dtype, shape, node }, axes, args) =>
     build.sum(dtype, listInOrder(shape, axes), args, node),
+  part: ({ args, details }, region) => ({
+    args: args.map((arg) => inRegion(arg, region)),
+    details,
+  }),
   instruct: () => {
     throw defect('a sum is computed by a fused loop');
   },

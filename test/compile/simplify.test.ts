@@ -8,6 +8,7 @@ import {
   broadcastTo,
   concat,
   constant,
+  conv1d,
   input,
   matmul,
   mul,
@@ -222,6 +223,67 @@ describe('sums and slices', () => {
       %4 = product(%2, %1[12: 4*1 2*4]) [6, 2]
       %5 = sum(%3, %4) [6, 2]
       roots: %5
+      "
+    `);
+  });
+
+  it('computes only the part of an element-wise value that is read', () => {
+    const all = tanh(
+      mul(x, broadcastTo(reshape(slice(y, { axis: 1, end: 1 }), ['batch', 1]), ['batch', 3])),
+    );
+    const parts = [0, 1].map((start) => neg(slice(all, { axis: 0, start, end: start + 2 })));
+    expect(text(simplified(parts, batch))).toMatchInlineSnapshot(`
+      "
+      %0 = input x() [6, 3]
+      %1 = input y() [6, 2]
+      %2 = map mul(%0[0: 3*3 3*1], %1[0: 3*2 3*0]) [3, 3]
+      %3 = map tanh(%2) [3, 3]
+      %4 = map neg(%3[0: 2*3 3*1]) [2, 3]
+      %5 = map neg(%3[3: 2*3 3*1]) [2, 3]
+      roots: %4, %5
+      "
+    `);
+  });
+
+  it('computes the whole value if more than three quarters of it are read, or all of it somewhere', () => {
+    const all = tanh(x);
+    const most = neg(slice(all, { axis: 0, start: 1 }));
+    const whole = [neg(slice(all, { axis: 0, start: 5 })), sum(all)];
+    const ends = [0, 5].map((start) => neg(slice(all, { axis: 0, start, end: start + 1 })));
+    for (const roots of [[most], whole, ends]) {
+      expect(
+        simplified(roots, batch).fired.get('simplify: value of which a part is read'),
+      ).toBeUndefined();
+    }
+  });
+
+  it('computes a convolution only at the positions that are read, and its operand where they read it', () => {
+    const sequences = input('sequences', [2, 4, 20]);
+    const [v, u] = [weight('v', [4, 4, 3]), weight('u', [4, 4, 3])];
+    const first = tanh(conv1d(sequences, v, { padding: [2, 0] }));
+    const second = conv1d(first, u, { padding: [4, 0], dilation: 2 });
+    expect(text(simplified([slice(second, { axis: 2, start: 19 })]))).toMatchInlineSnapshot(`
+      "
+      %0 = input sequences() [2, 4, 20]
+      %1 = parameter v() [4, 4, 3]
+      %2 = routine convPack(%1[0: 4*12 4*3 1*3 3*1]) [384]
+      %3 = parameter u() [4, 4, 3]
+      %4 = routine convPack(%3[0: 4*12 4*3 1*3 3*1]) [384]
+      %5 = routine conv(%0[13: 2*80 1*20 7*1 4*20], %2) [2, 1, 5, 4]
+      %6 = map tanh(%5[0: 2*20 4*1 5*4]) [2, 4, 5]
+      %7 = routine conv(%6[0: 2*20 1*0 5*1 4*5], %4) [2, 1, 1, 4]
+      roots: %7[0: 2*4 4*1 1*0]
+      "
+    `);
+    // The filters at position 1 reach two elements into the padding.
+    expect(text(simplified([slice(first, { axis: 2, start: 0, end: 2 })]))).toMatchInlineSnapshot(`
+      "
+      %0 = input sequences() [2, 4, 20]
+      %1 = parameter v() [4, 4, 3]
+      %2 = routine convPack(%1[0: 4*12 4*3 1*3 3*1]) [384]
+      %3 = routine conv(%0[0: 2*80 1*20 2*1 4*20], %2) [2, 1, 2, 4]
+      %4 = map tanh(%3[0: 2*8 4*1 2*4]) [2, 4, 2]
+      roots: %4
       "
     `);
   });

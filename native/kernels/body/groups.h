@@ -1756,6 +1756,33 @@ struct Loop37 : LoopLists {
 // tcn
 template <class T>
 struct Loop38 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("relu"), {2}},
+  };
+  static constexpr std::uint16_t results[] = {3};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = Add::of(v0, v1);
+        const T v3 = Relu::of(v2);
+        y0[i] = v3;
+      }
+    }
+  }
+};
+
+// tcn
+template <class T>
+struct Loop39 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 10;
   static constexpr LoopStep steps[] = {
@@ -1791,7 +1818,7 @@ struct Loop38 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop39 : LoopLists {
+struct Loop40 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1832,7 +1859,7 @@ struct Loop39 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop40 : LoopLists {
+struct Loop41 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1874,7 +1901,7 @@ struct Loop40 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop41 : LoopLists {
+struct Loop42 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1907,7 +1934,7 @@ struct Loop41 : LoopLists {
 
 // gpt-tiny, gpt-small, softmax forward and backward and 1 more
 template <class T>
-struct Loop42 : LoopLists {
+struct Loop43 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1945,7 +1972,7 @@ struct Loop42 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop43 : LoopLists {
+struct Loop44 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1990,7 +2017,7 @@ struct Loop43 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop44 : LoopLists {
+struct Loop45 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 508;
   static constexpr LoopStep steps[] = {
@@ -2049,7 +2076,7 @@ struct Loop44 : LoopLists {
 
 // gpt-tiny, gpt-small, many classes
 template <class T>
-struct Loop45 : LoopLists {
+struct Loop46 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 5;
   static constexpr LoopStep steps[] = {
@@ -2079,7 +2106,7 @@ struct Loop45 : LoopLists {
 
 // gpt-tiny, gpt-small, many classes
 template <class T>
-struct Loop46 : LoopLists {
+struct Loop47 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2109,7 +2136,7 @@ struct Loop46 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop47 : LoopLists {
+struct Loop48 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2165,7 +2192,7 @@ struct Loop47 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop48 : LoopLists {
+struct Loop49 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 26;
   static constexpr LoopStep steps[] = {
@@ -2198,7 +2225,7 @@ struct Loop48 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop49 : LoopLists {
+struct Loop50 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 50;
   static constexpr LoopStep steps[] = {
@@ -2233,7 +2260,7 @@ struct Loop49 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop50 : LoopLists {
+struct Loop51 : LoopLists {
   static constexpr std::uint16_t loadCount = 14;
   static constexpr std::uint32_t singles = 15849;
   static constexpr LoopStep steps[] = {
@@ -2309,7 +2336,7 @@ struct Loop50 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop51 : LoopLists {
+struct Loop52 : LoopLists {
   static constexpr std::uint16_t loadCount = 14;
   static constexpr std::uint32_t singles = 15226;
   static constexpr LoopStep steps[] = {
@@ -2385,7 +2412,7 @@ struct Loop51 : LoopLists {
 
 // gpt-small
 template <class T>
-struct Loop52 : LoopLists {
+struct Loop53 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2423,7 +2450,7 @@ struct Loop52 : LoopLists {
 
 // gpt-small
 template <class T>
-struct Loop53 : LoopLists {
+struct Loop54 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2448,7 +2475,7 @@ struct Loop53 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
 template <class T>
-struct Loop54 : LoopLists {
+struct Loop55 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -2485,7 +2512,7 @@ struct Loop54 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
 template <class T>
-struct Loop55 : LoopLists {
+struct Loop56 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2512,7 +2539,7 @@ struct Loop55 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop56 : LoopLists {
+struct Loop57 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2540,7 +2567,7 @@ struct Loop56 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop57 : LoopLists {
+struct Loop58 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2571,7 +2598,7 @@ struct Loop57 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop58 : LoopLists {
+struct Loop59 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2603,7 +2630,7 @@ struct Loop58 : LoopLists {
 
 // dense relu binary sgd
 template <class T>
-struct Loop59 : LoopLists {
+struct Loop60 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 116;
   static constexpr LoopStep steps[] = {
@@ -2695,7 +2722,7 @@ struct Loop59 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop60 : LoopLists {
+struct Loop61 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2724,7 +2751,7 @@ struct Loop60 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop61 : LoopLists {
+struct Loop62 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 58;
   static constexpr LoopStep steps[] = {
@@ -2780,7 +2807,7 @@ struct Loop61 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop62 : LoopLists {
+struct Loop63 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2807,7 +2834,7 @@ struct Loop62 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop63 : LoopLists {
+struct Loop64 : LoopLists {
   static constexpr std::uint16_t loadCount = 8;
   static constexpr std::uint32_t singles = 185;
   static constexpr LoopStep steps[] = {
@@ -2852,7 +2879,7 @@ struct Loop63 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop64 : LoopLists {
+struct Loop65 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 90;
   static constexpr LoopStep steps[] = {
@@ -2894,7 +2921,7 @@ struct Loop64 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
 template <class T>
-struct Loop65 : LoopLists {
+struct Loop66 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -2944,7 +2971,7 @@ struct Loop65 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop66 : LoopLists {
+struct Loop67 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2968,7 +2995,7 @@ struct Loop66 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop67 : LoopLists {
+struct Loop68 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2992,7 +3019,7 @@ struct Loop67 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop68 : LoopLists {
+struct Loop69 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3066,7 +3093,7 @@ struct Loop68 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop69 : LoopLists {
+struct Loop70 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3138,7 +3165,7 @@ struct Loop69 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop70 : LoopLists {
+struct Loop71 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -3229,7 +3256,7 @@ struct Loop70 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop71 : LoopLists {
+struct Loop72 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 264;
   static constexpr LoopStep steps[] = {
@@ -3315,7 +3342,7 @@ struct Loop71 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop72 : LoopLists {
+struct Loop73 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3359,7 +3386,7 @@ struct Loop72 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop73 : LoopLists {
+struct Loop74 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3388,7 +3415,7 @@ struct Loop73 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop74 : LoopLists {
+struct Loop75 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}};
@@ -3411,7 +3438,7 @@ struct Loop74 : LoopLists {
 
 // logSoftmax forward and backward, many probabilities
 template <class T>
-struct Loop75 : LoopLists {
+struct Loop76 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -3451,7 +3478,7 @@ struct Loop75 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop76 : LoopLists {
+struct Loop77 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 12;
   static constexpr LoopStep steps[] = {
@@ -3485,7 +3512,7 @@ struct Loop76 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop77 : LoopLists {
+struct Loop78 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}, {Fold::Kind::sum, 1}};
@@ -3512,7 +3539,7 @@ struct Loop77 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop78 : LoopLists {
+struct Loop79 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -3559,7 +3586,7 @@ struct Loop78 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop79 : LoopLists {
+struct Loop80 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -3623,7 +3650,7 @@ struct Loop79 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop80 : LoopLists {
+struct Loop81 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3666,7 +3693,7 @@ struct Loop80 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop81 : LoopLists {
+struct Loop82 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -3710,7 +3737,7 @@ struct Loop81 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop82 : LoopLists {
+struct Loop83 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -3735,7 +3762,7 @@ struct Loop82 : LoopLists {
 
 // many probabilities
 template <class T>
-struct Loop83 : LoopLists {
+struct Loop84 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3825,14 +3852,14 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop40, float>(),
     loopOf<Loop41, float>(),
     loopOf<Loop42, float>(),
-    loopOf<Loop42, double>(),
     loopOf<Loop43, float>(),
+    loopOf<Loop43, double>(),
     loopOf<Loop44, float>(),
     loopOf<Loop45, float>(),
-    loopOf<Loop45, double>(),
     loopOf<Loop46, float>(),
     loopOf<Loop46, double>(),
     loopOf<Loop47, float>(),
+    loopOf<Loop47, double>(),
     loopOf<Loop48, float>(),
     loopOf<Loop49, float>(),
     loopOf<Loop50, float>(),
@@ -3840,7 +3867,6 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop52, float>(),
     loopOf<Loop53, float>(),
     loopOf<Loop54, float>(),
-    loopOf<Loop54, double>(),
     loopOf<Loop55, float>(),
     loopOf<Loop55, double>(),
     loopOf<Loop56, float>(),
@@ -3899,6 +3925,8 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop82, double>(),
     loopOf<Loop83, float>(),
     loopOf<Loop83, double>(),
+    loopOf<Loop84, float>(),
+    loopOf<Loop84, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY

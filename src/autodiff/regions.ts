@@ -1,0 +1,94 @@
+/**
+ * Gradients that arrive for only a region of a node, because only slices of the node are read. The gradient rule is then
+ * called for this region, and sends parts, if the op says on which regions of its inputs it depends (`local`).
+ */
+
+import { ShapeError } from '../errors.js';
+import { addDims, type Dim, sameShape, subtractDims } from '../graph/dimension.js';
+import { isNode, type Node } from '../graph/node.js';
+import { isPart, none, Part, type Sent } from '../graph/op.js';
+import { isWholeOf, type Region } from '../graph/window.js';
+import { addN, assemble } from '../ops/index.js';
+import { windowOf } from '../ops/slice.js';
+import { formatShape } from '../tensor/shape.js';
+
+/**
+ * If only parts arrived at a node, returns the smallest region that has all of their windows, and the sum of the parts in
+ * it. Returns undefined if the region has all elements of the node, if a window has other steps than 1, or if the
+ * region of several windows depends on names.
+ */
+export function regional(
+  node: Node,
+  arrived: readonly Sent[],
+): { readonly region: Region; readonly gradient: Node } | undefined {
+  const parts: Part[] = [];
+  for (const sent of arrived) {
+    if (isPart(sent)) parts.push(sent);
+    else if (sent !== none) return undefined;
+  }
+  if (parts.length === 0 || parts.some(({ step }) => step.some((by) => by !== 1))) return undefined;
+  const region = regionOf(parts);
+  if (!region || isWholeOf(region, node.shape)) return undefined;
+  const alike = parts.every(({ gradient }) => sameShape(gradient.shape, region.shape));
+  const gradients = parts.map(({ gradient }) => gradient);
+  if (alike)
+    return { region, gradient: gradients.length === 1 ? (gradients[0] as Node) : addN(gradients) };
+  const moved = parts.map(
+    ({ gradient, start }) =>
+      new Part(
+        gradient,
+        start.map((at, axis) => subtractDims(at, region.start[axis] as Dim)),
+      ),
+  );
+  return { region, gradient: assemble(region.shape, moved) };
+}
+
+/** Returns the smallest region that has the windows of all parts; undefined if it depends on names. */
+function regionOf(parts: readonly Part[]): Region | undefined {
+  const [{ start, gradient }, ...others] = parts as readonly [Part, ...Part[]];
+  const same = others.every(
+    (other) => sameShape(other.start, start) && sameShape(other.gradient.shape, gradient.shape),
+  );
+  if (same) return { start, shape: gradient.shape };
+  const from = [...start];
+  const to = start.map(() => 0);
+  for (const part of parts) {
+    for (let axis = 0; axis < to.length; axis++) {
+      const [first, length] = [part.start[axis], part.gradient.shape[axis]];
+      const least = from[axis];
+      if (typeof first !== 'number' || typeof length !== 'number' || typeof least !== 'number')
+        return undefined;
+      from[axis] = Math.min(least, first);
+      to[axis] = Math.max(to[axis] as number, first + length);
+    }
+  }
+  return { start: from, shape: to.map((end, axis) => end - (from[axis] as number)) };
+}
+
+/** Returns the elements of a region of a node. */
+export function sliceOf(node: Node, { start, shape }: Region): Node {
+  return windowOf(
+    node,
+    start,
+    shape.map(() => 1),
+    shape,
+  );
+}
+
+/**
+ * Returns a gradient that the rule of `node` gives for a region of its input `slot`, as a gradient for the input. Leaves
+ * what is no gradient to the checks of the pass.
+ */
+export function inRegion(node: Node, slot: number, sent: Sent, region: Region | undefined): Sent {
+  const input = node.inputs[slot];
+  if (!input || !region || isWholeOf(region, input.shape)) return sent;
+  if (isPart(sent)) {
+    const start = region.start.map((at, axis) => addDims(at, sent.start[axis] as Dim));
+    return new Part(sent.gradient, start, sent.step);
+  }
+  if (!isNode(sent)) return sent;
+  if (sameShape(sent.shape, region.shape)) return new Part(sent, region.start);
+  throw new ShapeError(
+    `${node}: expected a gradient of shape ${formatShape(region.shape)} for the region of input ${slot}, but received ${formatShape(sent.shape)}`,
+  );
+}
