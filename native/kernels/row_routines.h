@@ -1,8 +1,9 @@
 // The routines of a body (see bodies.h) for rows: contiguous elements of a matrix that is read or written row
-// by row, in any order of rows. routines/scatter.cc calls them.
+// by row, in any order of rows. routines/scatter.cc and routines/bag.cc call them.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace forebay {
 
@@ -22,6 +23,11 @@ constexpr std::size_t streamAlignment = 16;
 struct RowRoutines {
   // Computes ((base + rows[0]) + rows[1]) + …, in this order. One item for each dtype.
   void (*sum[3])(const RowSum& sum, void* out, std::size_t n);
+  // Computes the sum of the rows at[0], at[1], … of x, accumulated in double. The rows of x are `pitch`
+  // elements apart and have n elements. `ahead` bytes of each row are requested from memory while earlier
+  // ones are added. One item for float32, then one for float64.
+  void (*sumListed[2])(const void* x, std::ptrdiff_t pitch, const std::int32_t* at, std::size_t count,
+                       std::size_t n, std::size_t ahead, void* out);
   // Makes earlier writes around the caches visible to other threads. Call it once after many of them.
   void (*fence)();
 };

@@ -12,15 +12,18 @@ bool checkIndices(const RoutineCall& call, int rankOfIndices, bool updates, Faul
       !sameSize(call, rows, 0, x, 0, fault) || !sameSize(call, rows, 2, x, 2, fault)) {
     return false;
   }
-  if (rankOfIndices == 1 ? !sameSize(call, indices, 0, rows, 1, fault)
-                         : !sameShape(call, indices, rows, fault)) {
-    return false;
+  const std::int64_t listed = call.operands[1].sizes[0], given = call.operands[2].sizes[1];
+  if (rankOfIndices == 3) {
+    if (!sameShape(call, indices, rows, fault)) return false;
+  } else if (!updates || given == 0 || listed % given != 0) {
+    if (!sameSize(call, indices, 0, rows, 1, fault)) return false;
   }
   if (updates && !sameShape(call, out, x, fault)) return false;
   if (call.operands[0].sizes[1] == 0 && call.operands[2].sizes[1] > 0) {
     return fault.argument("axis 1 of x has no elements, so that no index is valid");
   }
-  return countable(call, rows, 1, fault) && countable(call, x, 1, fault);
+  return countable(call, rows, 1, fault) && countable(call, x, 1, fault) &&
+         (rankOfIndices == 3 || countable(call, indices, 0, fault));
 }
 
 namespace {

@@ -4,7 +4,9 @@
 //
 // gather               out[o, j, i] = x[o, indices[j], i]
 // takeAlongAxis        out[o, j, i] = x[o, indices[o, j, i], i]
-// scatterAdd           out = x, then out[o, indices[j], i] += updates[o, j, i], in the order of j
+// scatterAdd           out = x, then out[o, indices[j], i] += updates[o, j / terms, i], in the order of j.
+// `terms`
+//                      is the number of indices for each row of the updates.
 // scatterAddAlongAxis  out = x, then out[o, indices[o, j, i], i] += updates[o, j, i], in the order of j
 //
 // If an index is out of range, the routine fails. The report is about the first such index. If the result is
@@ -37,6 +39,17 @@ inline void fail(RoutineFailure& failure, const RoutineCall& call, std::int64_t 
   failure = {position, call.integers[0], call.operands[0].sizes[1], value};
 }
 
+// The bytes of a later row that are requested from memory in advance. `last` is the axis of the elements of a
+// row, the one before it that of the rows.
+inline std::size_t requestedBytes(const RoutineView& view, int last, std::size_t size) {
+  // Rows of fewer bytes in all than `near` are in a near cache. Requests would only cost time.
+  constexpr std::size_t cacheLine = 64, most = 1024, near = 1 << 20;
+  const std::size_t bytes = view.strides[last] == 1 ? static_cast<std::size_t>(view.sizes[last]) * size : 0;
+  return bytes > cacheLine && bytes * static_cast<std::size_t>(view.sizes[last - 1]) >= near
+             ? std::min(bytes, most)
+             : 0;
+}
+
 // How the rows of an operand are read or written: as whole rows of contiguous elements, or one element at a
 // time.
 struct RowAccess {
@@ -44,9 +57,7 @@ struct RowAccess {
   std::size_t requested;  // the bytes of a later row that are requested from memory in advance
   RowAccess(const RoutineView& view, std::size_t size)
       : bytes(view.strides[2] == 1 ? static_cast<std::size_t>(view.sizes[2]) * size : 0),
-        requested(bytes > cacheLine && bytes * static_cast<std::size_t>(view.sizes[1]) >= nearBytes
-                      ? std::min(bytes, mostRequested)
-                      : 0) {}
+        requested(requestedBytes(view, 2, size)) {}
 
   void request(const void* row) const {
     const char* const from = static_cast<const char*>(row);
@@ -54,9 +65,7 @@ struct RowAccess {
   }
 
  private:
-  static constexpr std::size_t cacheLine = 64, mostRequested = 1024;
-  // Rows of fewer bytes than this are in a near cache. Requests would only cost time.
-  static constexpr std::size_t nearBytes = 1 << 20;
+  static constexpr std::size_t cacheLine = 64;
 };
 
 // With rows of fewer bytes than this, a call of a body's routine takes longer than its work.

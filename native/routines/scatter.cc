@@ -26,20 +26,20 @@ bool writesFar(const RoutineView& out, const void* data) {
 
 bool checkScatter(const RoutineCall& call, Fault& fault) { return checkIndices(call, 1, true, fault); }
 
-// The updates, sorted by the row to which they are added. The updates of row r are those from starts[r] to
+// The indices, sorted by the row to which updates are added. The updates of row r are those from starts[r] to
 // starts[r + 1] - 1 of `order`, in ascending order. So every row of the result is written only once.
 struct Sorted {
-  std::int64_t n, m;
+  std::int64_t n, m;                    // rows, indices
   std::int32_t *starts, *order, *rows;  // starts has n + 2 elements; rows is used only while sorting
 
   explicit Sorted(const RoutineRun& run)
-      : n(run.call.operands[0].sizes[1]), m(run.call.operands[2].sizes[1]) {
+      : n(run.call.operands[0].sizes[1]), m(run.call.operands[1].sizes[0]) {
     starts = reinterpret_cast<std::int32_t*>(run.shared);
     order = starts + n + 2;
     rows = order + m;
   }
   static std::size_t bytes(const RoutineCall& call) {
-    const std::int64_t n = call.operands[0].sizes[1], m = call.operands[2].sizes[1];
+    const std::int64_t n = call.operands[0].sizes[1], m = call.operands[1].sizes[0];
     return static_cast<std::size_t>(n + 2 + 2 * m) * sizeof(std::int32_t);
   }
 };
@@ -59,8 +59,11 @@ bool sortUpdates(const RoutineRun& run, RoutineFailure& failure) {
     ++sorted.starts[row + 2];
   }
   for (std::int64_t r = 0; r < sorted.n; ++r) sorted.starts[r + 2] += sorted.starts[r + 1];
-  for (std::int64_t j = 0; j < sorted.m; ++j) {
-    sorted.order[sorted.starts[sorted.rows[j] + 1]++] = static_cast<std::int32_t>(j);
+  const std::int64_t updates = run.call.operands[2].sizes[1], terms = updates == 0 ? 0 : sorted.m / updates;
+  for (std::int64_t update = 0, j = 0; update < updates; ++update) {
+    for (std::int64_t t = 0; t < terms; ++t, ++j) {
+      sorted.order[sorted.starts[sorted.rows[j] + 1]++] = static_cast<std::int32_t>(update);
+    }
   }
   return true;
 }

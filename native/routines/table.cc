@@ -6,6 +6,7 @@
 namespace forebay {
 
 extern const RoutineRow gatherRow, takeAlongAxisRow, takeLabelsRow, scatterAddRow, scatterAddAlongAxisRow;
+extern const RoutineRow gatherSumRow;
 extern const RoutineRow sortRow, argsortRow, topKRow;
 extern const RoutineRow cumsumRow, cumprodRow, recurrenceRow, argminRow;
 extern const RoutineRow maxPoolRow, avgPoolRow, avgPoolGradientRow, maxPoolValuesRow, maxPoolGradientRow;
@@ -35,6 +36,7 @@ const RoutineRow* const routines[] = {
     &takeLabelsRow,
     &cumprodRow,
     &recurrenceRow,
+    &gatherSumRow,
 };
 const std::int64_t routineCount = std::size(routines);
 

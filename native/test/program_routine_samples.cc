@@ -87,6 +87,12 @@ std::int64_t someSize(Generator& generator) {
   return choices[between(generator, 0, 8)];
 }
 
+// The number of indices for each row that scatterAdd adds; 1 for any other routine.
+std::int64_t termsOf(Generator& generator, const RoutineRow& row) {
+  return std::string(row.name) == "scatterAdd" && between(generator, 0, 2) == 0 ? between(generator, 1, 5)
+                                                                                : 1;
+}
+
 void addIndexRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row, DType type,
                      bool along) {
   RoutineSample sample(generator, space, row);
@@ -97,13 +103,23 @@ void addIndexRoutine(Generator& generator, Code& code, Space& space, const Routi
   // The memory of an operand that is in place is filled with float32 numbers.
   const bool inPlace = row.inPlace == 0 && type == DType::float32 && between(generator, 0, 1) == 1;
   inPlace ? sample.inPlace(type, table) : sample.read(type, table);
-  along ? sample.indices(rows) : sample.indices({m});
+  along ? sample.indices(rows) : sample.indices({m * termsOf(generator, row)});
   if (row.reads == 3) sample.read(type, rows);
   if (inPlace) {
     sample.writeSame(type);
   } else {
     sample.write(type, row.reads == 3 ? table : rows);
   }
+  sample.add(code, {static_cast<double>(between(generator, 0, 5))});
+}
+
+void addBagRoutine(Generator& generator, Code& code, Space& space, const RoutineRow& row, DType type) {
+  RoutineSample sample(generator, space, row);
+  const std::int64_t n = between(generator, 9, 30), rows = someSize(generator), terms = someSize(generator),
+                     inner = between(generator, 0, 3) > 0 ? someSize(generator) : between(generator, 71, 300);
+  sample.read(type, {n, inner});
+  sample.indices({rows, terms});
+  sample.write(type, {rows, inner});
   sample.add(code, {static_cast<double>(between(generator, 0, 5))});
 }
 
@@ -125,7 +141,7 @@ void addScatterUpdates(Generator& generator, Code& code, Space& space, const Rou
   RoutineSample first(generator, space, row), second(generator, space, row);
   const auto addRows = [&](RoutineSample& sample) {
     const std::int64_t m = someSize(generator);
-    sample.indices({m});
+    sample.indices({m * termsOf(generator, row)});
     sample.read(type, {outer, m, inner});
   };
   const bool inPlace = between(generator, 0, 2) > 0;
@@ -285,6 +301,8 @@ void addRoutine(Generator& generator, Code& code, Space& space, const RoutineRow
     addConvRoutine(generator, code, space, row, type);
   } else if (name == "takeLabels") {
     addLabelRoutine(generator, code, space, row, type);
+  } else if (name == "gatherSum") {
+    addBagRoutine(generator, code, space, row, type);
   } else if (row.reads > 1 && name != "recurrence") {
     addIndexRoutine(generator, code, space, row, type, name.find("Along") != std::string::npos);
   } else {

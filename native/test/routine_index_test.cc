@@ -19,6 +19,7 @@ TEST_CASE("an index out of range stops the run, which writes nothing") {
   const Case cases[] = {{"gather", {x, {i32, {5}}}, rows, 1},
                         {"takeAlongAxis", {x, along}, rows, 1},
                         {"scatterAdd", {x, {i32, {5}}, rows}, x, 1},
+                        {"gatherSum", {{f32, {9, 70}}, {i32, {6, 5}}}, {f32, {6, 70}}, 1},
                         {"scatterAddAlongAxis", {x, along, rows}, x, 1}};
   const int before = Pool::instance().threads();
   Pool::instance().setThreads(4);
@@ -35,7 +36,7 @@ TEST_CASE("an index out of range stops the run, which writes nothing") {
     for (const std::int32_t wrong :
          {9, -10, std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()}) {
       // Two indices are out of range. The first one is reported.
-      const std::size_t first = indices.size() > 5 ? 66 : 1, second = indices.size() - 1;
+      const std::size_t first = indices.size() > 66 ? 66 : 1, second = indices.size() - 1;
       std::vector<std::int32_t> damaged = indices;
       damaged[first] = wrong;
       damaged[second] = 1000;

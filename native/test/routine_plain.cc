@@ -55,11 +55,30 @@ void takeLabels(List& list, std::int64_t offset) {
 void scatter(DType type, List& list, bool along) {
   PlainOperand &x = list[0], &indices = list[1], &updates = list[2], &out = list[3];
   out.elements = x.elements;
+  const std::int64_t rows = updates.sizes[1], terms = along || rows == 0 ? 1 : indices.sizes[0] / rows;
   each(updates, [&](std::int64_t o, std::int64_t j, std::int64_t i) {
-    const double index = along ? indices.at(o, j, i) : indices.elements[static_cast<std::size_t>(j)];
-    double& element = out.at(o, rowAt(index, x.sizes[1]), i);
-    element = rounded(type, element + updates.at(o, j, i));
+    for (std::int64_t t = 0; t < terms; ++t) {
+      const double index =
+          along ? indices.at(o, j, i) : indices.elements[static_cast<std::size_t>(j * terms + t)];
+      double& element = out.at(o, rowAt(index, x.sizes[1]), i);
+      element = rounded(type, element + updates.at(o, j, i));
+    }
   });
+}
+
+void gatherSum(DType type, List& list) {
+  PlainOperand &x = list[0], &indices = list[1], &out = list[2];
+  const std::int64_t rows = indices.sizes[0], terms = indices.sizes[1], inner = x.sizes[1];
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t i = 0; i < inner; ++i) {
+      double sum = 0;
+      for (std::int64_t t = 0; t < terms; ++t) {
+        const double index = indices.elements[static_cast<std::size_t>(r * terms + t)];
+        sum += x.elements[static_cast<std::size_t>(rowAt(index, x.sizes[0]) * inner + i)];
+      }
+      out.elements[static_cast<std::size_t>(r * inner + i)] = rounded(type, sum);
+    }
+  }
 }
 
 // Returns true if a comes before b in descending order, where NaN is the largest.
@@ -249,6 +268,7 @@ void runRoutinePlainly(const RoutineRow& row, DType type, List& operands, const 
   if (name == "gather") return take(operands, false);
   if (name == "takeAlongAxis") return take(operands, true);
   if (name == "takeLabels") return takeLabels(operands, integers[0]);
+  if (name == "gatherSum") return gatherSum(type, operands);
   if (name == "scatterAdd") return scatter(type, operands, false);
   if (name == "scatterAddAlongAxis") return scatter(type, operands, true);
   if (name == "sort") return sort(operands, integers[0] == 1);

@@ -121,9 +121,22 @@ TEST_CASE("a routine with wrong shapes or integers is refused") {
   refuses(call(labels, {f32, i32, i32}, {{2, 5}, {2}, {2}}, {0}), "out is int32, expected float32");
   refuses(call(labels, {f32, i32, f32}, {{2, 5}, {2}, {3}}, {0}), "axis 0 of out has 3 elements");
   refuses(call(labels, {f32, i32, f32}, {{2, 5}, {2}, {2}}, {4e9}), "the offset of the labels is too large");
+  // gatherSum
+  const double bag = idOfRoutine("gatherSum");
+  CHECK(refusal(call(bag, {f32, i32, f32}, {{5, 3}, {2, 4}, {2, 3}}, {1})) == "");
+  refuses(call(bag, {f32, i32, f32}, {x, {2, 4}, {2, 3}}, {1}), "the rank of x is 3, expected 2");
+  refuses(call(bag, {f32, f32, f32}, {{5, 3}, {2, 4}, {2, 3}}, {1}), "indices is float32, expected int32");
+  refuses(call(bag, {f32, i32, f32}, {{5, 3}, {4}, {2, 3}}, {1}), "the rank of indices is 1, expected 2");
+  refuses(call(bag, {f32, i32, f64}, {{5, 3}, {2, 4}, {2, 3}}, {1}), "out is float64, expected float32");
+  refuses(call(bag, {f32, i32, f32}, {{5, 3}, {2, 4}, {3, 3}}, {1}), "axis 0 of out has 3 elements");
+  refuses(call(bag, {f32, i32, f32}, {{5, 3}, {2, 4}, {2, 4}}, {1}), "axis 1 of out has 4 elements");
+  refuses(call(bag, {f32, i32, f32}, {{0, 3}, {2, 4}, {2, 3}}, {1}), "axis 0 of x has no elements");
   // scatterAdd and scatterAddAlongAxis
   CHECK(refusal(call(2, {f32, i32, f32, f32}, {x, {4}, {2, 4, 3}, x}, {1})) == "");
   refuses(call(2, {f32, i32, f32, f32}, {x, {3}, {2, 4, 3}, x}, {1}), "axis 0 of indices has 3 elements");
+  CHECK(refusal(call(2, {f32, i32, f32, f32}, {x, {8}, {2, 4, 3}, x}, {1})) == "");
+  refuses(call(2, {f32, i32, f32, f32}, {x, {6}, {2, 4, 3}, x}, {1}), "axis 0 of indices has 6 elements");
+  refuses(call(2, {f32, i32, f32, f32}, {x, {6}, {2, 0, 3}, x}, {1}), "axis 0 of indices has 6 elements");
   refuses(call(2, {f32, i32, f32, f32}, {x, {4}, {2, 4, 3}, {2, 4, 3}}, {1}), "axis 1 of out has 4");
   refuses(call(2, {f32, i32, f64, f32}, {x, {2}, {2, 2, 3}, x}, {1}), "updates is float64, expected float32");
   refuses(call(3, {f32, i32, f32, f32}, {x, {4}, {2, 4, 3}, x}, {1}), "the rank of indices is 1, expected 3");

@@ -112,7 +112,11 @@ TEST_CASE("large routines that are split among threads equal their references") 
   hold("gather", {x, indices}, rows, {1});
   hold("takeAlongAxis", {x, along}, rows, {1});
   hold("takeLabels", {{f32, {70000, 17}}, {i32, {70000}}}, {f32, {70000}}, {8});
+  hold("gatherSum", {{f32, {700, 90}}, {i32, {900, 7}}}, {f32, {900, 90}}, {1});
+  // The rows take more than 1 MB, so that they are requested in advance.
+  hold("gatherSum", {{f32, {1100, 300}}, {i32, {50, 40}}}, {f32, {50, 300}}, {0});
   hold("scatterAdd", {x, indices, rows}, x, {1});
+  hold("scatterAdd", {x, {i32, {2700}}, rows}, x, {1});
   hold("scatterAddAlongAxis", {x, along, rows}, x, {1});
   hold("sort", {x}, x, {0}, {order});
   hold("argsort", {x}, order, {1});

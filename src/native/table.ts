@@ -172,4 +172,5 @@ export const expectedRoutines: readonly RoutineRow[] = [
   routine('takeLabels', 2, 1, all),
   routine('cumprod', 1, 0, floating),
   routine('recurrence', 2, 1, floating),
+  routine('gatherSum', 2, 1, floating),
 ];

@@ -18,11 +18,14 @@ import {
   mul,
   type Node,
   neg,
+  reshape,
+  scatterAdd,
   slice,
   square,
   sub,
   sum,
   tanh,
+  tensor,
   where,
 } from '../../src/index.js';
 import { noRules, type Rule, type Rules, without } from '../../src/ir/rule.js';
@@ -64,6 +67,11 @@ const samples: Readonly<Record<string, Node>> = {
   'assembled value is a view': concat(
     [slice(w, { axis: 0, start: 0, end: 2 }), slice(w, { axis: 0, start: 2 })],
     0,
+  ),
+  'repeated updates': scatterAdd(
+    w,
+    constant(tensor([0, 4, 1, 1, 2, 3, -1, 0], { dtype: 'int32' })),
+    reshape(broadcastTo(reshape(tanh(input('rows', [4, 4])), [4, 1, 4]), [4, 2, 4]), [8, 4]),
   ),
   'view of a block': slice(concat([tanh(x), y], 1), { axis: 1, start: 1, end: 3 }),
   'view of a gap': slice(gaps, { axis: 0, start: 0, end: 1 }),

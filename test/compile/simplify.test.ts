@@ -5,19 +5,26 @@ import { finished } from '../../src/graph/sliced.js';
 import {
   add,
   addN,
+  backward,
   broadcastTo,
+  compile,
   concat,
   constant,
   conv1d,
+  evaluate,
+  gather,
+  initializers,
   input,
   matmul,
   mul,
   neg,
+  parameter,
   reshape,
   slice,
   stack,
   sub,
   sum,
+  type Tensor,
   tanh,
   tensor,
   transpose,
@@ -316,6 +323,60 @@ describe('sums and slices', () => {
       roots: %1, %2, %3
       "
     `);
+  });
+});
+
+describe('sums of gathered rows', () => {
+  const table = weight('table', [9, 3]);
+  const words = input('words', ['texts', 4], { dtype: 'int32' });
+  const rows = gather(table, words);
+  const texts = { texts: 2 };
+
+  it('are computed without storing the rows, and their gradient is read once for each text', () => {
+    const bag = sum(rows, 1);
+    const gradient = backward(sum(mul(bag, bag))).of(table);
+    expect(text(simplified([bag, gradient], texts))).toMatchInlineSnapshot(`
+      "
+      %0 = parameter table() [9, 3]
+      %1 = input words() int32 [2, 4]
+      %2 = constant() []
+      %3 = routine gatherSum(%0, %1) [2, 3]
+      %4 = sum(%3, %3) [2, 3]
+      %5 = routine scatterAdd(%2[0: 1*0 9*0 3*0], %1[0: 8*1], %4[0: 1*6 2*3 3*1]) [1, 9, 3]
+      roots: %3, %5[0: 9*3 3*1]
+      "
+    `);
+  });
+
+  it.each([
+    ['something else reads the rows', [sum(rows, 1), tanh(rows)]],
+    ['the indices are not adjacent', [sum(rows, 0)]],
+    ['elements of a row are added', [sum(rows, 2)]],
+    ['all are added to one number', [sum(rows)]],
+    ['the axis is not the first', [sum(gather(transpose(table), words, 1), 2)]],
+  ])('store the rows if %s', (_, nodes) => {
+    const { fired } = simplified(nodes, texts);
+    expect(fired.get('simplify: sum of gathered rows')).toBeUndefined();
+  });
+
+  it('are those of the reference executor, and errors name the gather', () => {
+    const large = parameter('large', { shape: [50, 37], init: initializers.normal(1) });
+    const feed = input('feed', ['texts', 'length'], { dtype: 'int32' });
+    const bag = sum(gather(large, feed).named('words'), 1);
+    const program = compile({ outputs: { bag, gradient: backward(sum(tanh(bag))).of(large) } });
+    const indices = tensor([3, -1, 7, 3, 49, -50], { shape: [2, 3], dtype: 'int32' });
+    const got = program.run({ feed: indices });
+    const wanted = evaluate([bag, backward(sum(tanh(bag))).of(large)], { feed: indices });
+    for (const [i, key] of (['bag', 'gradient'] as const).entries()) {
+      const { data } = wanted[i] as Tensor;
+      got[key].data.forEach((value, at) => {
+        expect(value).toBeCloseTo(data[at] as number, 5);
+      });
+    }
+    const wrong = tensor([3, -1, 7, 3, 50, 0], { shape: [2, 3], dtype: 'int32' });
+    for (const run of [() => program.run({ feed: wrong }), () => evaluate(bag, { feed: wrong })]) {
+      expect(run).toThrow(/\[gather 'words'\]: element 4 of the indices is 50/);
+    }
   });
 });
 

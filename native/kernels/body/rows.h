@@ -104,6 +104,71 @@ void sumRows(const RowSum& sum, void* out, std::size_t n) {
   }
 }
 
-constexpr RowRoutines rowRoutines = {{sumRows<float>, sumRows<double>, sumRows<std::int32_t>}, fence};
+// The number of rows between the row that is added and the row that is requested.
+constexpr std::size_t aheadOfListed = 8;
+
+FOREBAY_INLINE void request(const char* row, std::size_t bytes) {
+  for (std::size_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at, 0, 3);
+}
+
+template <class T, std::size_t count>
+struct ListedLanes {
+  typedef T Type __attribute__((vector_size(count * sizeof(T)), aligned(alignof(T)), may_alias));
+};
+
+// Adds `vectors` vectors of columns of all rows. The sums stay in registers.
+template <class T, std::size_t vectors, std::size_t lanes>
+FOREBAY_INLINE void sumBlock(const T* x, std::ptrdiff_t pitch, const std::int32_t* at, std::size_t count,
+                             std::size_t ahead, T* out) {
+  using Total = typename ListedLanes<double, lanes>::Type;
+  using Part = typename ListedLanes<T, lanes>::Type;
+  Total sum[vectors] = {};
+  for (std::size_t r = 0; r < count; ++r) {
+    if (ahead > 0 && r + aheadOfListed < count) {
+      request(reinterpret_cast<const char*>(x + at[r + aheadOfListed] * pitch), ahead);
+    }
+    const T* const row = x + at[r] * pitch;
+#pragma GCC unroll 16
+    for (std::size_t v = 0; v < vectors; ++v) {
+      sum[v] += __builtin_convertvector(*reinterpret_cast<const Part*>(row + v * lanes), Total);
+    }
+  }
+#pragma GCC unroll 16
+  for (std::size_t v = 0; v < vectors; ++v) {
+    *reinterpret_cast<Part*>(out + v * lanes) = __builtin_convertvector(sum[v], Part);
+  }
+}
+
+template <class T>
+void sumListed(const void* from, std::ptrdiff_t pitch, const std::int32_t* at, std::size_t count,
+               std::size_t n, std::size_t ahead, void* to) {
+  const T* const x = static_cast<const T*>(from);
+  T* const out = static_cast<T*>(to);
+  constexpr std::size_t lanes = FOREBAY_BODY_VECTOR / sizeof(double);
+  // Half of the registers hold sums.
+  constexpr std::size_t vectors = FOREBAY_BODY_VECTOR >= 64 ? 16 : 8, wide = vectors * lanes;
+  std::size_t j = 0;
+  for (; j + wide <= n; j += wide) {
+    sumBlock<T, vectors, lanes>(x + j, pitch, at, count, j == 0 ? ahead : 0, out + j);
+  }
+  for (; j + lanes <= n; j += lanes) {
+    sumBlock<T, 1, lanes>(x + j, pitch, at, count, j == 0 ? ahead : 0, out + j);
+  }
+  if constexpr (lanes > 4) {
+    if (j + 4 <= n) {
+      sumBlock<T, 1, 4>(x + j, pitch, at, count, j == 0 ? ahead : 0, out + j);
+      j += 4;
+    }
+  }
+  for (; j < n; ++j) {
+    double sum = 0;
+    for (std::size_t r = 0; r < count; ++r)
+      sum += static_cast<double>(x[at[r] * pitch + static_cast<std::ptrdiff_t>(j)]);
+    out[j] = static_cast<T>(sum);
+  }
+}
+
+constexpr RowRoutines rowRoutines = {
+    {sumRows<float>, sumRows<double>, sumRows<std::int32_t>}, {sumListed<float>, sumListed<double>}, fence};
 
 }  // namespace forebay::FOREBAY_BODY

@@ -44,6 +44,7 @@ import {
 import { recurrent, type Structure } from './recurrent.js';
 import { redundant } from './redundant.js';
 import {
+  bagStep,
   cumsumStep,
   gatherStep,
   labelsStep,
@@ -100,7 +101,8 @@ const steps: readonly (readonly [number, Step])[] = [
   [8, sumStep],
   [3, maxStep],
   [4, gatherStep],
-  [2, scatterStep],
+  [6, bagStep],
+  [6, scatterStep],
   [3, takeStep],
   [3, cumsumStep],
   [2, labelsStep],

@@ -6,6 +6,7 @@ import {
   argsort,
   avgPool1d,
   avgPool2d,
+  broadcastTo,
   constant,
   cumprod,
   cumsum,
@@ -17,6 +18,7 @@ import {
   scatterAdd,
   sort,
   sortWithIndices,
+  sum,
   Tensor,
   takeAlongAxis,
   topK,
@@ -50,14 +52,35 @@ export const gatherStep: Step = (draft) => {
   return gather(found.x, indices, found.axis);
 };
 
+/** Adds several rows for each row of the result, mostly the rows of adjacent indices. */
+export const bagStep: Step = (draft) => {
+  const { draws, numbers } = draft;
+  const x = draft.any();
+  const [rows] = x.shape;
+  const least = rows === undefined ? 0 : draft.least(rows);
+  if (least === 0 || x.dtype !== numbers.dtype) return undefined;
+  const indices = indicesFor(draft, least, [draws.between(1, 4), draws.between(2, 4)]);
+  return sum(gather(x, indices), draws.chance(0.8) ? 1 : 0);
+};
+
 export const scatterStep: Step = (draft) => {
   const found = along(draft);
   if (!found) return undefined;
+  const { draws } = draft;
   const { x, axis, least } = found;
-  const count = draft.draws.between(1, 5);
-  const updates = draft.like(x.shape.map((dim, i) => (i === axis ? count : dim)));
-  return scatterAdd(x, indicesFor(draft, least, [count]), updates, axis);
+  const count = draws.between(1, 5);
+  const terms = axis === 0 && draws.chance(0.9) ? draws.between(2, 3) : 1;
+  const given = draft.like(x.shape.map((dim, i) => (i === axis ? count : dim)));
+  const updates = terms === 1 ? given : repeated(given, terms);
+  return scatterAdd(x, indicesFor(draft, least, [count * terms]), updates, axis);
 };
+
+/** Returns each row of a node `terms` times, one after the other. */
+function repeated(x: Node, terms: number): Node {
+  const [count, ...rest] = x.shape as readonly [number, ...Dim[]];
+  const each = broadcastTo(reshape(x, [count, 1, ...rest]), [count, terms, ...rest]);
+  return reshape(each, [count * terms, ...rest]);
+}
 
 /** Returns the leaf, or a node of its shape, to whose rows other nodes are added, once or twice. */
 export function scattered(draft: Draft, leaf: Variable): Node | undefined {

@@ -10,10 +10,11 @@ import type { Builder } from '../../../ir/builder.js';
 import { type Ref, showsAll, Uses, type Value } from '../../../ir/value.js';
 import { equalLists } from '../../../ir/view.js';
 import { Rebuilder } from '../rebuild.js';
+import { sumGathered } from './gathered.js';
 import { onlyRead } from './only-read.js';
 
 export function* simplify(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
-  return yield* flattenSums(yield* onlyRead(roots, build), build);
+  return yield* sumGathered(yield* flattenSums(yield* onlyRead(roots, build), build), build);
 }
 
 /** Merges each sum into the sum that reads it, if there is no other use and this use reads the whole sum. */

@@ -9,6 +9,7 @@ import { assembleRules, viewRules } from './assemble.js';
 import { mapRules } from './map.js';
 import { productRules } from './product.js';
 import { columnSumRules, reduceRules } from './reduce.js';
+import { routineRules } from './routine.js';
 import { sumRules } from './sum.js';
 
 export const rules: Rules = {
@@ -19,6 +20,7 @@ export const rules: Rules = {
     columnSum: columnSumRules,
     reduce: reduceRules,
     assemble: assembleRules,
+    routine: routineRules,
   },
   views: viewRules,
 };
