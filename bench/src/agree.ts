@@ -16,14 +16,29 @@ export interface Agreement {
 }
 
 /**
+ * Whether a rounding error of an activation can change a gradient by more than a rounding error: if the input of a ReLU
+ * is within the rounding error of 0, one library may compute 0 and another a positive number. Of such workloads, the
+ * results of forebay and of its peers are each compared with results in float64, which forebay computes, too. Two
+ * libraries may differ by the sum of their errors.
+ */
+export function hasKinks(spec: ModelSpec): boolean {
+  const always = ['conv', 'cnn', 'resnet', 'tcn', 'bag'].includes(spec.kind);
+  return always || (spec.kind === 'mlp' && spec.batch > 1);
+}
+
+/** The distance up to which the results of forebay count as equal to the float64 reference, if there are kinks. */
+export const ownKinks = 3e-3;
+
+/**
  * Returns the distance up to which two results count as equal. The rounding error of sums is about 1e-6 of their norm
- * in float32, and about 1e-15 in float64. If the input of a ReLU is within the rounding error of 0, one library may
- * compute 0 and another a positive number. This changes one unit of one example, which is at most about 1e-3 of the
- * norm of a gradient in these networks. A real error, such as a missing time step, gate or factor, is 1e-2 or more.
+ * in float32, and about 1e-15 in float64. A ReLU whose input is within its rounding error changes one unit of one
+ * example, which is at most about 1e-3 of the norm of a gradient in these networks. In `resnet-cifar`, which has 6 ReLUs of
+ * 65,536 units for each of 32 images, several are: PyTorch is 4.1e-3 from the float64 reference, and forebay, which must
+ * stay within `ownKinks`, 1.4e-3. A real error, such as a missing time step, gate or factor, is 1e-2 or more.
  */
 export function toleranceOf(spec: ModelSpec, dtype: Named['dtype']): number {
-  const kinks = ['conv', 'cnn', 'resnet', 'tcn', 'bag'].includes(spec.kind);
-  if (kinks || (spec.kind === 'mlp' && spec.batch > 1)) return 3e-3;
+  if (spec.kind === 'resnet') return 6e-3;
+  if (hasKinks(spec)) return ownKinks;
   return dtype === 'float64' ? 1e-10 : 2e-5;
 }
 
@@ -66,19 +81,22 @@ function closeLosses(a: number, b: number, first: number): boolean {
 }
 
 /**
- * Compares the results and the losses of a form of a peer with those of forebay. Returns the greatest difference.
- *
+ * Compares the results of a form of a peer with the expected ones, and its losses with those of forebay. Returns the
+ * greatest difference.
+ * @param own what forebay computed, the expected results (those of forebay, or results in float64), and the distance up
+ *   to which they count as equal, by default `toleranceOf` the workload
  * @throws BenchError that names the workload, the peer, its form and the tensor, if they differ
  */
 export function assertAgreement(
   workload: string,
   spec: ModelSpec,
   peer: { readonly name: string; readonly form: Form; readonly folder: string },
-  own: { readonly form: Form; readonly results: Tensors },
+  own: { readonly form: Form; readonly results: Tensors; readonly tolerance?: number },
 ): Agreement {
+  const expected = hasKinks(spec) ? 'the float64 reference' : 'forebay';
   const fail = (message: string): never => {
     throw new BenchError(
-      `${workload}: ${peer.name} (${peer.form.name}) and forebay do not compute the same: ${message}`,
+      `${workload}: ${peer.name} (${peer.form.name}) and ${expected} do not compute the same: ${message}`,
     );
   };
   let worst: Agreement = { distance: 0, tensor: '', tolerance: toleranceOf(spec, spec.dtype) };
@@ -92,7 +110,7 @@ export function assertAgreement(
     if (entry.shape.join() !== mine.shape.join()) {
       fail(`'${entry.name}' is [${entry.shape}] there, but [${mine.shape}] here`);
     }
-    const tolerance = toleranceOf(spec, entry.dtype);
+    const tolerance = own.tolerance ?? toleranceOf(spec, entry.dtype);
     const scale = own.results.get(scales.get(entry.name) ?? entry.name);
     const apart = distance(readTensor(peer.folder, entry), mine.values, scale.values);
     if (!(apart <= tolerance)) {

@@ -6,7 +6,7 @@
 import { type Agreement, assertAgreement } from './agree.js';
 import { environment, type Peer } from './contenders.js';
 import { BenchError } from './errors.js';
-import { type Start, Tensors } from './exchange.js';
+import type { Start, Tensors } from './exchange.js';
 import { findFastest, timeStep } from './fastest.js';
 import { Contender, type Form, type Hello } from './protocol.js';
 import { Team } from './team.js';
@@ -28,6 +28,8 @@ export interface Reference {
   readonly spec: ModelSpec;
   readonly start: Start;
   readonly own: Form;
+  /** The results with which those of the peers are compared. */
+  readonly expected: Tensors;
 }
 
 /** A form of a peer, and the time that was measured when the forms were compared with each other. */
@@ -138,7 +140,7 @@ export async function audition(
 async function join(
   peer: Peer,
   variables: string,
-  { workload, spec, start, own }: Reference,
+  { workload, spec, start, own, expected }: Reference,
   { threads, core, compiled }: Conditions,
   only: string | null = null,
 ): Promise<Joined> {
@@ -154,7 +156,7 @@ async function join(
     const { folder, entries } = start;
     const request = { spec, folder, manifest: entries, training, only };
     const { forms, leftOut = {} } = await contender.ask('load', request);
-    const mine = { form: own, results: new Tensors(folder, own.results) };
+    const mine = { form: own, results: expected };
     const agreements = forms.map((form) =>
       assertAgreement(workload, spec, { name: peer.name, form, folder }, mine),
     );

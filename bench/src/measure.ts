@@ -2,7 +2,7 @@
  * Measures one workload: all contenders load it, their results are compared, then the contenders are timed in turns.
  */
 
-import type { Agreement } from './agree.js';
+import { type Agreement, assertAgreement, hasKinks, ownKinks } from './agree.js';
 import {
   audition,
   type Conditions,
@@ -11,7 +11,7 @@ import {
   type Winner,
 } from './audition.js';
 import { environment, forebay, type Peer } from './contenders.js';
-import { Start } from './exchange.js';
+import { Start, Tensors } from './exchange.js';
 import { timeStep } from './fastest.js';
 import { type MachineRate, type Work, workOf } from './limit.js';
 import { Contender, type Form, type Hello, type ProgramStats } from './protocol.js';
@@ -156,7 +156,21 @@ async function referenceOf(
   const { folder, entries } = start;
   const request = { spec, folder, manifest: entries, training, only: null };
   const { forms } = await own.ask('load', request);
-  return { workload, spec, start, own: forms[0] as Form };
+  const form = forms[0] as Form;
+  const { results } = hasKinks(spec) ? await exact(spec, start) : form;
+  const expected = new Tensors(folder, results);
+  if (hasKinks(spec)) {
+    const own = { form, results: expected, tolerance: ownKinks };
+    assertAgreement(workload, spec, { name: 'forebay', form, folder }, own);
+  }
+  return { workload, spec, start, own: form, expected };
+}
+
+/** Computes the results in float64, in a process of their own, so that they are no memory of the process that is measured. */
+async function exact(spec: ModelSpec, { folder, entries }: Start) {
+  await using contender = new Contender('forebay', forebay, environment(1, null));
+  await contender.ask('hello', { threads: 1, compiled: false });
+  return await contender.ask('exact', { spec, folder, manifest: entries });
 }
 
 const take = (contender: Contender, form: string) => async (steps: number) =>

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { BenchError } from './errors.js';
 import type { Entry } from './exchange.js';
-import type { FloatType, Spec, TrainingRequest } from './workloads.js';
+import type { FloatType, ModelSpec, Spec, TrainingRequest } from './workloads.js';
 
 /** The answer to the request `hello`: the version and the libraries of a contender. */
 export interface Hello {
@@ -66,6 +66,14 @@ export interface Requests {
       readonly only: string | null;
     },
     Loaded,
+  ];
+  /**
+   * The same gradients or output, computed in float64 from the initial values in the manifest. Only for forebay. The
+   * files begin with `exact`.
+   */
+  exact: [
+    { readonly spec: ModelSpec; readonly folder: string; readonly manifest: readonly Entry[] },
+    { readonly results: readonly Entry[] },
   ];
   round: [{ readonly steps: number; readonly form: string }, { readonly seconds: number }];
   memory: [Record<never, never>, Memory];

@@ -76,6 +76,24 @@ function load(request: {
   return { forms: [{ name: 'compiled', losses, results }] };
 }
 
+function exact(request: {
+  readonly spec: ModelSpec;
+  readonly folder: string;
+  readonly manifest: readonly Entry[];
+}): { readonly results: readonly Entry[] } {
+  const { folder, manifest } = request;
+  const start = new Tensors(folder, manifest);
+  const spec = { ...request.spec, dtype: 'float64' as const };
+  const graph = buildGraph(spec, {
+    get: (name) => {
+      const tensor = start.get(name);
+      if (tensor.dtype === 'int32') return tensor;
+      return { ...tensor, dtype: 'float64', values: Float64Array.from(tensor.values) };
+    },
+  });
+  return { results: writeTensors(folder, 'exact', resultsOf(spec, graph)) };
+}
+
 /** Computes the results that are compared with those of the peers: every gradient, or the prediction. */
 function resultsOf(spec: ModelSpec, { output, parameters, feeds }: Graph) {
   let nodes: Record<string, fb.Node> = { output };
@@ -151,6 +169,7 @@ function stats(): ProgramStats | null {
 await serve({
   hello,
   load,
+  exact,
   round: ({ steps, form }) => ({ seconds: take(steps, form) }),
   memory,
   stats,

@@ -15,7 +15,7 @@ export class Parameters {
     this.#layers = new Map(layers.map((layer) => [layer.name, layer]));
     for (const { name, kind, units, bias } of layers) {
       if (kind === 'norm') {
-        const norm = new fb.BatchNorm(name, { features: units });
+        const norm = new fb.BatchNorm(name, { features: units, dtype: spec.dtype });
         this.#norms.set(name, norm);
         for (const [part, variable] of Object.entries({ weight: norm.weight, bias: norm.bias })) {
           const path = `${name}.${part}`;
