@@ -119,6 +119,11 @@ struct ConvRoutines {
   void (*depthwise)(const ConvDepthwise& sums, const void* a, const void* w, void* c);
   // Adds the gradient of W: W[taps[t].w + j] += sum over p of A[p aPixel + taps[t].a + j] C[p cPixel + j].
   void (*depthwiseWeights)(const ConvDepthwise& sums, const void* a, const void* c, void* w);
+  // The additions before and after the products of a pair (routines/conv_pairs.h), of `n` channels or
+  // columns: u0 = d0 - d2, u1 = d1 + d2, u2 = d2 - d1, u3 = d1 - d3, and y0 = m0 + m1 + m2, y1 = m1 - m2 -
+  // m3. Does not store y1 if it is null. The results are not in the memory of an operand.
+  void (*pairsIn)(const void* const* d, void* const* u, std::int64_t n);
+  void (*pairsOut)(const void* const* m, void* y0, void* y1, std::int64_t n);
   // Requires isStencil(). `a` is row 0 and column 0 of A.
   void (*stencil)(const ConvStencil& sums, const void* a, const void* w, void* c);
   // Requires existsFor(size). `a` and `c` are row 0 and column 0.

@@ -24,7 +24,8 @@
 // convPackGradient has packed with the same groups, strides and dilations.
 //
 // Padding counts as zeros. Whether these are multiplied is not specified: an infinite weight times padding,
-// or an infinite element of g, may give NaN.
+// or an infinite element of g, may give NaN. With three adjacent columns of taps, an infinite element may
+// make neighbouring outputs NaN, too (conv_pairs.h).
 //
 // The packed form has one axis. It depends on the body (kernels/bodies.h), because its panels have the width
 // of those of matrix products, panelWidth(dtype). Its number of elements is

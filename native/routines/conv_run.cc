@@ -2,6 +2,7 @@
 // are pixels anywhere in the source, and its terms are runs of taps and channels (conv_blocks.h). With few
 // terms (first layers), few columns (their input gradients) and depthwise, other routines compute a pass.
 #include "routines/conv_depthwise.h"
+#include "routines/conv_pairs.h"
 #include "routines/conv_row_dots.h"
 
 namespace forebay {
@@ -36,6 +37,7 @@ struct Call {
   std::int64_t atOnce;  // blocks
   std::int64_t runs;    // the largest number of runs of a pass
   bool dots;
+  bool pairs;  // whether two adjacent outputs are computed at once (conv_pairs.h)
 
   Call(const RoutineCall& call, bool isGradient) : gradient(isGradient) {
     shape = convShapeOf(call, gradient ? ConvImages{2, 0} : ConvImages{0, 2});
@@ -51,10 +53,11 @@ struct Call {
     atOnce = 1;
     runs = 0;
     dots = packing.n <= mostConvDots && packing.depth >= channelsWorthDots;
+    pairs = !packing.depthwise && !dots && !blocks.tooLarge && hasPairs(shape, packing.depth, packing.n);
     if (blocks.tooLarge || packing.depth == 0) return;
     const auto size = static_cast<std::int64_t>(sizeOf(shape.type));
     const std::int64_t all = largest.taps() * packing.depth * packing.paddedColumns() * size;
-    if (!packing.depthwise && all > weightBytes) {
+    if (!packing.depthwise && !pairs && all > weightBytes) {
       const std::int64_t most = std::max<std::int64_t>(sourceBytesAtOnce / (blocks.elements * size), 1);
       const std::int64_t pixels = blocks.rows * blocks.columns;
       atOnce = std::min(most, (pixelsAtOnce + pixels - 1) / pixels);
@@ -74,19 +77,25 @@ class Passes {
         packed_(readAs<T>(run, 1)),
         result_(writeAs<T>(run, 2)),
         gemm_(gemmOf(call.shape.type)),
-        conv_(convOf(call.shape.type)) {
+        conv_(convOf(call.shape.type)),
+        factors_(reinterpret_cast<const T*>(run.shared)) {
     Scratch pieces(scratch);
     blocks_ = pieces.take<Block>(call.atOnce);
     runs_ = pieces.take<ConvRun>(call.runs);
     taps_ = pieces.take<ConvTap>(call.runs);
     elements_ = pieces.take<T>(call.atOnce * call.blocks.elements);
     dotWeights_ = pieces.take<T>(dotElements(call));
+    pairSources_ = pieces.take<T>(pairElements(call));
+    pairSums_ = pieces.take<T>(pairSumElements(call));
+    zeros_ = pieces.take<T>(call.pairs ? call.sourceChannels : 0);
+    if (call.pairs) std::fill_n(zeros_, call.sourceChannels, T(0));
   }
 
   static std::int64_t scratchBytes(const Call& call) {
     return Scratch::bytes<Block>(call.atOnce) + Scratch::bytes<ConvRun>(call.runs) +
            Scratch::bytes<ConvTap>(call.runs) + Scratch::bytes<T>(call.atOnce * call.blocks.elements) +
-           Scratch::bytes<T>(dotElements(call));
+           Scratch::bytes<T>(dotElements(call)) + Scratch::bytes<T>(pairElements(call)) +
+           Scratch::bytes<T>(pairSumElements(call)) + Scratch::bytes<T>(call.pairs ? call.sourceChannels : 0);
   }
 
   // Computes the blocks from `from` to `to` - 1 of a pass.
@@ -109,6 +118,10 @@ class Passes {
         }
         if (call_.dots && isRowDots(pass, call_.packing, conv_.lanes)) {
           for (std::int64_t group = 0; group < call_.packing.groups; ++group) rowDots(at, group);
+          continue;
+        }
+        if (call_.pairs) {
+          pairs(at);
           continue;
         }
         T* const scratch = elements_ + count_ * call_.blocks.elements;
@@ -158,6 +171,13 @@ class Passes {
  private:
   static std::int64_t dotElements(const Call& call) {
     return call.dots ? call.runs * call.packing.depth * call.packing.n : 0;
+  }
+
+  static std::int64_t pairElements(const Call& call) {
+    return call.pairs ? PairSources(call.largest, call.blocks, call.blocks.pixel).elements() : 0;
+  }
+  static std::int64_t pairSumElements(const Call& call) {
+    return call.pairs ? pairProducts * mostTileRows * call.packing.paddedColumns() : 0;
   }
 
   struct Block {
@@ -255,6 +275,75 @@ class Passes {
     }
   }
 
+  // ---- pairs
+
+  // Computes a block in pairs of outputs, a tile of pairs at a time.
+  void pairs(const ConvBlock& at) {
+    const PairSources sources(*pass_, call_.blocks, call_.blocks.pixel);
+    pairSources(*pass_, at, view_, source_, call_.sourceChannels, sources, zeros_, elements_, conv_.pairsIn,
+                pairSources_);
+    const PairFactors factors(call_.shape, call_.packing);
+    for (std::int64_t group = 0; group < factors.groups; ++group) pairTiles(at, sources, factors, group);
+  }
+
+  // Computes the outputs of a group, for some panels of the factors after others, which stay in the L2 cache.
+  void pairTiles(const ConvBlock& at, const PairSources& sources, const PairFactors& factors,
+                 std::int64_t group) {
+    const std::int64_t across = (at.columns + 1) / 2, all = at.rows * across;
+    const std::int64_t count = (all + gemm_.tileRows - 1) / gemm_.tileRows;
+    const std::int64_t panel = factors.terms() * factors.width;
+    const std::int64_t panels = std::max<std::int64_t>(
+        weightBytes / (pairProducts * panel * static_cast<std::int64_t>(sizeof(T))), 1);
+    for (std::int64_t row = 0; row < factors.rows; ++row) {
+      runs_[row] = {row * pass_->rows.pitch * sources.pitch(), row * factors.depth * factors.width,
+                    factors.depth};
+    }
+    product_ = {runs_, factors.rows, 1, factors.width, panel, 0, false};
+    for (std::int64_t from = 0; from < factors.panels; from += panels) {
+      const std::int64_t column = from * factors.width;
+      product_.n = std::min(panels * factors.width, call_.packing.n - column);
+      for (std::int64_t tile = 0; tile < count; ++tile) {
+        const std::int64_t first = tile * all / count, end = (tile + 1) * all / count;
+        for (int product = 0; product < pairProducts; ++product) {
+          pairProduct(sources, factors, product, across, first, end, group,
+                      factors_ + factors.at(group, product) + from * panel);
+        }
+        for (std::int64_t pair = first; pair < end; ++pair) {
+          const std::int64_t x = pair % across * 2;
+          T* const y = resultAt(at, pair / across, x) + group * call_.packing.n + column;
+          const void* sums[pairProducts];
+          for (int product = 0; product < pairProducts; ++product)
+            sums[product] = pairSum(product, pair - first);
+          conv_.pairsOut(sums, y, x + 1 < at.columns ? y + call_.resultChannels : nullptr, product_.n);
+        }
+      }
+    }
+  }
+
+  // Computes one of the four products for the pairs from `first` to `end` - 1, of which a row has `across`. A
+  // tile sums the terms of some rows of taps, and then adds those of others.
+  void pairProduct(const PairSources& sources, const PairFactors& factors, int product, std::int64_t across,
+                   std::int64_t first, std::int64_t end, std::int64_t group, const T* right) {
+    const void* left[mostTileRows];
+    void* out[mostTileRows];
+    for (std::int64_t pair = first; pair < end; ++pair) {
+      left[pair - first] = pairSources_ + product * sources.plane() + pair / across * sources.pitch() +
+                           pair % across * sources.pixel + group * factors.depth;
+      out[pair - first] = pairSum(product, pair - first);
+    }
+    const std::int64_t rows = std::max<std::int64_t>(mostTerms / factors.depth, 1);
+    for (std::int64_t row = 0; row < factors.rows; row += rows) {
+      product_.runs = runs_ + row;
+      product_.runCount = std::min(rows, factors.rows - row);
+      product_.accumulate = row > 0;
+      conv_.product(product_, static_cast<int>(end - first), left, right, out);
+    }
+  }
+
+  T* pairSum(int product, std::int64_t pair) const {
+    return pairSums_ + (product * mostTileRows + pair) * call_.packing.paddedColumns();
+  }
+
   // Multiplies the blocks with weights that have few terms, a row of pixels at a time.
   void shortProducts(std::int64_t group, const T* weights, std::int64_t k) {
     const std::int64_t runs = runsFrom(0, k);
@@ -349,7 +438,8 @@ class Passes {
   ConvRun* runs_;
   ConvTap* taps_;
   std::int64_t offsets_[fewTerms];
-  T *elements_, *dotWeights_;
+  const T* factors_;  // of pairs
+  T *elements_, *dotWeights_, *pairSources_, *pairSums_, *zeros_;
   std::int64_t count_ = 0;
   ConvProduct product_ = {};
   ConvDots dots_ = {};
@@ -383,6 +473,27 @@ bool runConv(const RoutineRun& run, std::int64_t from, std::int64_t to, char* sc
   return true;
 }
 
+// The factors of pairs are made once in each run.
+template <bool gradient>
+std::size_t factorBytes(const RoutineCall& call) {
+  const Call all(call, gradient);
+  if (!all.pairs) return 0;
+  return static_cast<std::size_t>(PairFactors(all.shape, all.packing).elements()) * sizeOf(all.shape.type);
+}
+
+template <bool gradient>
+bool makeFactors(const RoutineRun& run, RoutineFailure&) {
+  const Call all(run.call, gradient);
+  if (!all.pairs) return true;
+  const PairFactors factors(all.shape, all.packing);
+  if (all.shape.type == DType::float64) {
+    factors.compute(readAs<double>(run, 1), reinterpret_cast<double*>(run.shared));
+  } else {
+    factors.compute(readAs<float>(run, 1), reinterpret_cast<float*>(run.shared));
+  }
+  return true;
+}
+
 template <bool gradient>
 std::int64_t unitsOf(const RoutineCall& call) {
   return Call(call, gradient).units();
@@ -411,9 +522,20 @@ bool checkInputGradient(const RoutineCall& call, Fault& fault) {
 }  // namespace
 
 extern const RoutineRow convRow, convInputGradientRow;
-const RoutineRow convRow = {"conv",         2,       1,       integers,        floatDtypes,
-                            false,          -1,      1,       checkConv,       unitsOf<false>,
-                            runConv<false>, nullptr, nullptr, scratchOf<false>};
+const RoutineRow convRow = {"conv",
+                            2,
+                            1,
+                            integers,
+                            floatDtypes,
+                            false,
+                            -1,
+                            1,
+                            checkConv,
+                            unitsOf<false>,
+                            runConv<false>,
+                            makeFactors<false>,
+                            factorBytes<false>,
+                            scratchOf<false>};
 const RoutineRow convInputGradientRow = {"convInputGradient",
                                          2,
                                          1,
@@ -425,8 +547,8 @@ const RoutineRow convInputGradientRow = {"convInputGradient",
                                          checkInputGradient,
                                          unitsOf<true>,
                                          runConv<true>,
-                                         nullptr,
-                                         nullptr,
+                                         makeFactors<true>,
+                                         factorBytes<true>,
                                          scratchOf<true>};
 
 }  // namespace forebay

@@ -4,6 +4,7 @@
 // transposed to the result. If there are few weights, the images are divided into parts with sums of their
 // own.
 #include "routines/conv_depthwise.h"
+#include "routines/conv_pairs.h"
 
 namespace forebay {
 
@@ -14,6 +15,8 @@ constexpr std::int64_t rowsWorthPacking = 48;
 // The largest number of pixels, and of bytes of x and of g, that are multiplied at a time.
 constexpr std::int64_t pixelsAtOnce = 512;
 constexpr std::int64_t bytesAtOnce = std::int64_t(256) << 10;
+// With fewer pixels in a block, pairs are not faster, because their products are added block by block.
+constexpr std::int64_t leastPairPixels = 32;
 // The number of rows of the product in a unit, if possible.
 constexpr std::int64_t unitRows = 48;
 // The number of channels in a unit of a depthwise convolution.
@@ -41,6 +44,7 @@ struct Call {
   ConvPass pass;
   ConvBlocks blocks;
   bool depthwise, packs;
+  bool pairs;  // whether the products of two adjacent pixels of g are computed at once (conv_pairs.h)
   std::int64_t width, columns;   // of panels, and of a row of the sums
   std::int64_t atOnce;           // blocks
   std::int64_t channels, units;  // the channels of a group in a unit, and the units of a group
@@ -56,7 +60,7 @@ struct Call {
     units = depthwise ? (shape.channels + channels - 1) / channels
                       : (shape.groupChannels() + channels - 1) / channels;
     atOnce = parts = 1;
-    packs = false;
+    packs = pairs = false;
     if (isZero()) return;
     blocks = blocksOf(pass, depthwise ? shape.channels : pixelOf(shape.groupChannels(), shape.type),
                       shape.type, depthwise);
@@ -67,6 +71,8 @@ struct Call {
                            (g.strides[3] != 1 && g.sizes[3] != 1));
     if (depthwise) return;
     const std::int64_t pixels = blocks.rows * blocks.columns;
+    pairs =
+        packs && pixels >= leastPairPixels && hasPairs(shape, shape.groupChannels(), shape.groupOutputs());
     const std::int64_t bytes = std::max(blocks.elements, pixels * columns) * size;
     atOnce = std::clamp<std::int64_t>(std::min(bytesAtOnce / bytes, (pixelsAtOnce + pixels - 1) / pixels), 1,
                                       shape.batch * blocks.inImage());
@@ -75,7 +81,9 @@ struct Call {
     parts = std::clamp<std::int64_t>(steps / leastSteps, 1, mostUnits / (units * shape.groups));
   }
   // The sums of a part.
-  std::int64_t sums() const { return (depthwise ? 1 : shape.channels) * shape.taps() * columns; }
+  std::int64_t sums() const { return (depthwise ? 1 : shape.channels) * rowsOfChannel() * columns; }
+  // The rows of the sums of a channel.
+  std::int64_t rowsOfChannel() const { return pairs ? shape.rows.size * pairProducts : shape.taps(); }
   // The units of a part.
   std::int64_t unitsOfPart() const { return units * (depthwise ? 1 : shape.groups); }
   // True if no terms are added.
@@ -101,7 +109,10 @@ class Weights {
     runs_ = pieces.take<ConvRun>(runCount(call));
     taps_ = pieces.take<ConvTap>(call.depthwise ? call.shape.taps() : 0);
     elements_ = pieces.take<T>(call.atOnce * call.blocks.elements);
-    panels_ = pieces.take<T>(call.packs ? call.atOnce * pixels(call) * call.columns : 0);
+    panels_ = pieces.take<T>(panelElements(call));
+    sources_ = pieces.take<T>(sourceElements(call));
+    zeros_ = pieces.take<T>(zeroElements(call));
+    std::fill_n(zeros_, zeroElements(call), T(0));
     copied_ = call.depthwise ? pieces.take<T>(pixels(call) * call.shape.channels) : nullptr;
   }
 
@@ -109,8 +120,8 @@ class Weights {
     return static_cast<std::size_t>(
         Scratch::bytes<ConvRun>(runCount(call)) +
         Scratch::bytes<ConvTap>(call.depthwise ? call.shape.taps() : 0) +
-        Scratch::bytes<T>(call.atOnce * call.blocks.elements) +
-        Scratch::bytes<T>(call.packs ? call.atOnce * pixels(call) * call.columns : 0) +
+        Scratch::bytes<T>(call.atOnce * call.blocks.elements) + Scratch::bytes<T>(panelElements(call)) +
+        Scratch::bytes<T>(sourceElements(call)) + Scratch::bytes<T>(zeroElements(call)) +
         Scratch::bytes<T>(call.depthwise ? pixels(call) * call.shape.channels : 0));
   }
 
@@ -134,6 +145,21 @@ class Weights {
     return call.depthwise ? 0 : call.atOnce * call.blocks.rows;
   }
   static std::int64_t pixels(const Call& call) { return call.blocks.rows * call.blocks.columns; }
+  // The pairs of the largest block.
+  static std::int64_t pairsOf(const Call& call) { return call.blocks.rows * ((call.blocks.columns + 1) / 2); }
+  // g in panels; for pairs, followed by its four factors.
+  static std::int64_t panelElements(const Call& call) {
+    if (!call.packs) return 0;
+    const std::int64_t pixelsAndFactors = pixels(call) + (call.pairs ? pairProducts * pairsOf(call) : 0);
+    return call.atOnce * pixelsAndFactors * call.columns;
+  }
+  static std::int64_t sourceElements(const Call& call) {
+    if (!call.pairs) return 0;
+    return call.atOnce * PairSources(call.pass, call.blocks, call.blocks.pixel).elements();
+  }
+  static std::int64_t zeroElements(const Call& call) {
+    return call.pairs ? std::max(call.shape.groupChannels(), call.width) : 0;
+  }
 
   const T* gAt(const ConvBlock& at, std::int64_t row) const {
     return gData_ + at.image * g_.strides[0] + (at.row + row) * g_.strides[1] + at.column * g_.strides[2];
@@ -141,20 +167,28 @@ class Weights {
 
   // The sums of a group: a row for each channel and tap, in this order.
   T* sumsOf(std::int64_t group) const {
-    return sums_ + part_ * call_.sums() + group * shape_.groupChannels() * shape_.taps() * call_.columns;
+    return sums_ + part_ * call_.sums() +
+           group * shape_.groupChannels() * call_.rowsOfChannel() * call_.columns;
   }
 
   void product(std::int64_t group) {
-    T* const sums = sumsOf(group) + first_ * shape_.taps() * call_.columns;
+    T* const sums = sumsOf(group) + first_ * call_.rowsOfChannel() * call_.columns;
     const std::int64_t all = shape_.batch * call_.blocks.inImage();
     const std::int64_t end = all * (part_ + 1) / call_.parts;
     bool accumulate = false;
     for (std::int64_t from = all * part_ / call_.parts; from < end; from += call_.atOnce, accumulate = true) {
-      gather(group, from, std::min(from + call_.atOnce, end));
+      const std::int64_t to = std::min(from + call_.atOnce, end);
+      if (call_.pairs) {
+        for (std::int64_t number = from; number < to; ++number)
+          pairs(group, number, sums, accumulate || number > from);
+        continue;
+      }
+      gather(group, from, to);
       tiles(sums, accumulate);
     }
     const std::int64_t rows = count_ * shape_.taps(), rowsOfResult = shape_.groupChannels() * shape_.taps();
     if (call_.parts > 1) return;
+    if (call_.pairs) tapsOfPairs(sums, count_ * shape_.rows.size, call_.columns);
     T* const to = result_ + group * shape_.groupOutputs() * rowsOfResult + first_ * shape_.taps();
     transpose(sums, rows, shape_.groupOutputs(), to, rowsOfResult, call_.columns);
   }
@@ -199,6 +233,64 @@ class Weights {
     product_.bPanel = call_.packs ? terms * width : width;
     product_.n = outputs;
     right_ = call_.packs ? panels_ : gBase;
+  }
+
+  // Adds the products of one block, in pairs of pixels of g.
+  void pairs(std::int64_t group, std::int64_t number, T* sums, bool accumulate) {
+    const ConvBlock at = blockAt(call_.pass, call_.blocks, number);
+    const PairSources sources(call_.pass, call_.blocks, scratchPixel());
+    const T* const x = xData_ + (group * shape_.groupChannels() + first_) * x_.strides[3];
+    pairSources(call_.pass, at, x_, x, count_, sources, zeros_, elements_, conv_.pairsIn, sources_);
+    const std::int64_t across = (at.columns + 1) / 2, pairs = at.rows * across, width = call_.width;
+    T* const factors = panels_ + pixels(call_) * call_.columns;
+    for (std::int64_t row = 0; row < at.rows; ++row) {
+      pairFactors(at, group, row, factors + row * across * width, pairs);
+      runs_[row] = {row * sources.pitch(), row * across * width, across};
+    }
+    product_ = {runs_, at.rows, sources.pixel, width, pairs * width, shape_.groupOutputs(), accumulate};
+    const std::int64_t rows = count_ * shape_.rows.size;
+    const std::int64_t count = (rows + gemm_.tileRows - 1) / gemm_.tileRows;
+    for (int factor = 0; factor < pairProducts; ++factor) {
+      const T* const left = sources_ + factor * sources.plane();
+      for (std::int64_t tile = 0; tile < count; ++tile) {
+        const std::int64_t first = tile * rows / count, end = (tile + 1) * rows / count;
+        const void* a[mostTileRows];
+        void* out[mostTileRows];
+        for (std::int64_t i = first; i < end; ++i) {
+          const std::int64_t channel = i % count_, down = i / count_;
+          a[i - first] = left + down * call_.pass.rows.pitch * sources.pitch() + channel;
+          out[i - first] =
+              sums + ((channel * shape_.rows.size + down) * pairProducts + factor) * call_.columns;
+        }
+        conv_.product(product_, static_cast<int>(end - first), a, factors + factor * pairs * call_.columns,
+                      out);
+      }
+    }
+  }
+
+  // Computes the factors of a row of g: the panels of a factor have a row for each of `pairs` pairs.
+  void pairFactors(const ConvBlock& at, std::int64_t group, std::int64_t row, T* to, std::int64_t pairs) {
+    const std::int64_t outputs = shape_.groupOutputs(), width = call_.width;
+    const T* g = gAt(at, row) + group * outputs * g_.strides[3];
+    std::int64_t pixel = g_.strides[2], panel = width;
+    if (g_.strides[3] != 1) {
+      gemm_.packB(at.columns, outputs, g, g_.strides[2], g_.strides[3], panels_, at.columns * width, 0,
+                  false);
+      g = panels_;
+      pixel = width;
+      panel = at.columns * width;
+    }
+    for (std::int64_t j = 0; j < outputs; j += width, g += panel, to += pairs * width) {
+      for (std::int64_t column = 0; column < at.columns; column += 2) {
+        const T* const first = g + column * pixel;
+        const void* const from[] = {zeros_, column + 1 < at.columns ? first + pixel : zeros_, first, zeros_};
+        void* into[pairProducts];
+        for (int factor = 0; factor < pairProducts; ++factor) {
+          into[factor] = to + factor * pairs * call_.columns + column / 2 * width;
+        }
+        conv_.pairsIn(from, into, std::min(width, outputs - j));
+      }
+    }
   }
 
   std::int64_t scratchPixel() const {
@@ -278,7 +370,7 @@ class Weights {
   const ConvRoutines& conv_;
   ConvRun* runs_;
   ConvTap* taps_;
-  T *elements_, *panels_, *copied_;
+  T *elements_, *panels_, *copied_, *sources_, *zeros_;
   std::int64_t part_ = 0;
   std::int64_t first_ = 0, count_ = 0;  // the channels that are computed, in their group
   const T *base_ = nullptr, *right_ = nullptr;
@@ -317,7 +409,9 @@ void addParts(const RoutineRun& run, const Call& call) {
   }
   const std::int64_t rows = call.shape.groupChannels() * call.shape.taps();
   for (std::int64_t group = 0; group < call.shape.groups; ++group) {
-    transpose(sums + group * rows * call.columns, rows, call.shape.groupOutputs(),
+    T* const own = sums + group * call.shape.groupChannels() * call.rowsOfChannel() * call.columns;
+    if (call.pairs) tapsOfPairs(own, call.shape.groupChannels() * call.shape.rows.size, call.columns);
+    transpose(own, rows, call.shape.groupOutputs(),
               writeAs<T>(run, 2) + group * call.shape.groupOutputs() * rows, rows, call.columns);
   }
 }

@@ -98,6 +98,15 @@ const Sizes large[] = {
     // Few weights, whose gradients are sums of parts of the images.
     {19, 28, 28, 1, 32, threeByThree},
     {33, 20, 26, 4, 6, threeByThree, 2},
+    // Pairs of outputs: tails of panels, odd numbers of columns, groups and dilated rows, padding that is
+    // larger than the kernel, several blocks of rows and of columns, more terms than a tile sums, and parts.
+    {2, 9, 14, 24, 40, threeByThree},
+    {3, 8, 7, 96, 96, {3, 3, 1, 1, 2, 1, 2, 2, 0, 3}, 3},
+    {2, 6, 3, 32, 32, {1, 3, 1, 1, 1, 1, 0, 0, 5, 4}},
+    {1, 70, 33, 64, 33, threeByThree},
+    {1, 2, 801, 64, 32, {2, 3, 1, 1, 1, 1, 1, 0, 2, 0}},
+    {2, 5, 6, 600, 40, threeByThree},
+    {40, 20, 13, 16, 33, threeByThree},
     {2, 1, 3, 9, 4, {1, 2, 1, 1, 1, 400000, 0, 0, 400000, 0}},  // blocks too large for scratch memory
     {2, 3, 1, 9, 4, {2, 1, 3000000, 1, 400000, 1, 400000, 0, 0, 0}},
 };

@@ -345,7 +345,8 @@ function operandsOf(name: string, axes: Axes, x: Operand, weight: Operand): [Nod
  * x[n, c, i stride + r dilation - top, j stride + s dilation - left] weight[f, c, r, s]. Elements outside of x are 0.
  * The result has the shape [batch, filters, rows, columns] and the dtype of x. There are
  * floor((height + top + bottom - dilation (kernel height - 1) - 1) / stride) + 1 rows, and as many columns for the width.
- * To add a bias [filters], write add(conv2d(x, weight), reshape(bias, [filters, 1, 1])).
+ * If a kernel has three columns and many channels, an infinite element of x may also make outputs NaN that are beside one
+ * which reads it. To add a bias [filters], write add(conv2d(x, weight), reshape(bias, [filters, 1, 1])).
  * @param x [batch, channels, height, width], float32 or float64
  * @param weight [filters, channels / groups, kernel height, kernel width], of the dtype of x
  * @throws ShapeError if an operand has another number of axes, if the channels or the filters do not fit the groups, if

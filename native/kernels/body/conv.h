@@ -291,6 +291,35 @@ void convShort(const ConvShort& s, const void* left, const void* right, void* ou
   }
 }
 
+// The pointers of these loops cannot be __restrict, because several of the elements d may be one.
+template <class T>
+void pairsIn(const void* const* d, void* const* u, std::int64_t n) {
+  const T *const d0 = static_cast<const T*>(d[0]), *const d1 = static_cast<const T*>(d[1]),
+                 *const d2 = static_cast<const T*>(d[2]), *const d3 = static_cast<const T*>(d[3]);
+  T *const u0 = static_cast<T*>(u[0]), *const u1 = static_cast<T*>(u[1]), *const u2 = static_cast<T*>(u[2]),
+           *const u3 = static_cast<T*>(u[3]);
+  FOREBAY_INDEPENDENT
+  for (std::int64_t i = 0; i < n; ++i) {
+    const T a = d0[i], b = d1[i], c = d2[i], e = d3[i];
+    u0[i] = a - c;
+    u1[i] = b + c;
+    u2[i] = c - b;
+    u3[i] = b - e;
+  }
+}
+
+template <class T>
+void pairsOut(const void* const* m, void* first, void* second, std::int64_t n) {
+  const T *const m0 = static_cast<const T*>(m[0]), *const m1 = static_cast<const T*>(m[1]),
+                 *const m2 = static_cast<const T*>(m[2]), *const m3 = static_cast<const T*>(m[3]);
+  T *const y0 = static_cast<T*>(first), *const y1 = static_cast<T*>(second);
+  FOREBAY_INDEPENDENT
+  for (std::int64_t i = 0; i < n; ++i) y0[i] = m0[i] + m1[i] + m2[i];
+  if (y1 == nullptr) return;
+  FOREBAY_INDEPENDENT
+  for (std::int64_t i = 0; i < n; ++i) y1[i] = m1[i] - m2[i] - m3[i];
+}
+
 // Computes the lanes from j of some pixels, side by side.
 template <class T, int pixels, bool tail>
 FOREBAY_INLINE void depthwiseLanes(const ConvDepthwise& s, const T* a, const T* w, T* c, int lanes) {
@@ -426,10 +455,10 @@ void convDepthwiseWeights(const ConvDepthwise& s, const void* in, const void* ou
 // In the order of DType: float32, float64.
 constexpr ConvRoutines convRoutines[] = {
     {Vector<float>::width, convProduct<float>, convShort<float>, convDots<float>, convRowDots<float>,
-     convDepthwise<float>, convDepthwiseWeights<float>, convStencil<float>, convSpread<float>,
-     convStencilWeights<float>},
+     convDepthwise<float>, convDepthwiseWeights<float>, pairsIn<float>, pairsOut<float>, convStencil<float>,
+     convSpread<float>, convStencilWeights<float>},
     {Vector<double>::width, convProduct<double>, convShort<double>, convDots<double>, convRowDots<double>,
-     convDepthwise<double>, convDepthwiseWeights<double>, convStencil<double>, convSpread<double>,
-     convStencilWeights<double>}};
+     convDepthwise<double>, convDepthwiseWeights<double>, pairsIn<double>, pairsOut<double>,
+     convStencil<double>, convSpread<double>, convStencilWeights<double>}};
 
 }  // namespace forebay::FOREBAY_BODY
