@@ -160,13 +160,13 @@ async function referenceOf(
   const { results } = hasKinks(spec) ? await exact(spec, start) : form;
   const expected = new Tensors(folder, results);
   if (hasKinks(spec)) {
-    const own = { form, results: expected, tolerance: ownKinks };
-    assertAgreement(workload, spec, { name: 'forebay', form, folder }, own);
+    const within = { form, results: expected, tolerance: ownKinks };
+    assertAgreement(workload, spec, { name: 'forebay', form, folder }, within);
   }
   return { workload, spec, start, own: form, expected };
 }
 
-/** Computes the results in float64, in a process of their own, so that they are no memory of the process that is measured. */
+/** Computes the results in float64, in another process, so that the memory for them is not measured. */
 async function exact(spec: ModelSpec, { folder, entries }: Start) {
   await using contender = new Contender('forebay', forebay, environment(1, null));
   await contender.ask('hello', { threads: 1, compiled: false });

@@ -10,6 +10,10 @@ namespace forebay {
 // The largest number of rows that one call adds.
 constexpr int mostSummedRows = 4;
 
+// The largest number of terms that sumListed adds one after another. It adds the sums of more terms, which
+// bounds the rounding error.
+constexpr int mostListedTerms = 256;
+
 struct RowSum {
   const void* base;  // the row to which the others are added; may be the result
   bool single;       // true if `base` is one element, which stands for a row of equal elements

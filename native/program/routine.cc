@@ -191,6 +191,7 @@ bool RoutineInstruction::decode(Operands& operands) {
     }
     elements += product;
   }
+  if (row_.work != nullptr) elements = row_.work(call_);
   if (elements >= worthSharing) shares_ = std::clamp<std::int64_t>(units_, 1, mostShares);
   return true;
 }

@@ -15,7 +15,7 @@ bool checkIndices(const RoutineCall& call, int rankOfIndices, bool updates, Faul
   const std::int64_t listed = call.operands[1].sizes[0], given = call.operands[2].sizes[1];
   if (rankOfIndices == 3) {
     if (!sameShape(call, indices, rows, fault)) return false;
-  } else if (!updates || given == 0 || listed % given != 0) {
+  } else if (!updates || given == 0 || listed < given || listed % given != 0) {
     if (!sameSize(call, indices, 0, rows, 1, fault)) return false;
   }
   if (updates && !sameShape(call, out, x, fault)) return false;

@@ -1,12 +1,12 @@
-// What the routines that read (index.cc) and write (scatter.cc) rows at indices have in common. In all of
-// them, x has the shape [outer, n, inner], and the indices are int32 from -n to n - 1. The integer of each is
+// What the routines that read (index.cc) and write (scatter.cc) rows at indices have in common. In the first
+// four, x has the shape [outer, n, inner], and the indices are int32 from -n to n - 1. The integer of each is
 // the axis for the report of a failure.
 //
 // gather               out[o, j, i] = x[o, indices[j], i]
 // takeAlongAxis        out[o, j, i] = x[o, indices[o, j, i], i]
-// scatterAdd           out = x, then out[o, indices[j], i] += updates[o, j / terms, i], in the order of j.
-// `terms`
-//                      is the number of indices for each row of the updates.
+// scatterAdd           out = x, then out[o, indices[j], i] += updates[o, j / terms, i], in the order of j. A
+// row
+//                      of the updates has `terms` indices.
 // scatterAddAlongAxis  out = x, then out[o, indices[o, j, i], i] += updates[o, j, i], in the order of j
 //
 // If an index is out of range, the routine fails. The report is about the first such index. If the result is

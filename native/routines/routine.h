@@ -94,6 +94,10 @@ struct RoutineRow {
   // be null.
   void (*finish)(const RoutineRun& run) = nullptr;
 
+  // Returns about how many elements a call reads and writes, if this is not the number of elements of its
+  // operands. It decides whether threads share the work. May be null.
+  double (*work)(const RoutineCall& call) = nullptr;
+
   constexpr int operands() const { return reads + writes; }
   constexpr bool existsFor(DType type) const { return (dtypes >> static_cast<int>(type) & 1u) != 0; }
 };

@@ -136,6 +136,7 @@ TEST_CASE("a routine with wrong shapes or integers is refused") {
   refuses(call(2, {f32, i32, f32, f32}, {x, {3}, {2, 4, 3}, x}, {1}), "axis 0 of indices has 3 elements");
   CHECK(refusal(call(2, {f32, i32, f32, f32}, {x, {8}, {2, 4, 3}, x}, {1})) == "");
   refuses(call(2, {f32, i32, f32, f32}, {x, {6}, {2, 4, 3}, x}, {1}), "axis 0 of indices has 6 elements");
+  refuses(call(2, {f32, i32, f32, f32}, {x, {0}, {2, 4, 3}, x}, {1}), "axis 0 of indices has 0 elements");
   refuses(call(2, {f32, i32, f32, f32}, {x, {6}, {2, 0, 3}, x}, {1}), "axis 0 of indices has 6 elements");
   refuses(call(2, {f32, i32, f32, f32}, {x, {4}, {2, 4, 3}, {2, 4, 3}}, {1}), "axis 1 of out has 4");
   refuses(call(2, {f32, i32, f64, f32}, {x, {2}, {2, 2, 3}, x}, {1}), "updates is float64, expected float32");

@@ -113,6 +113,7 @@ TEST_CASE("large routines that are split among threads equal their references") 
   hold("takeAlongAxis", {x, along}, rows, {1});
   hold("takeLabels", {{f32, {70000, 17}}, {i32, {70000}}}, {f32, {70000}}, {8});
   hold("gatherSum", {{f32, {700, 90}}, {i32, {900, 7}}}, {f32, {900, 90}}, {1});
+  hold("gatherSum", {{f64, {70, 23}}, {i32, {3, 1000}}}, {f64, {3, 23}}, {1});
   // The rows take more than 1 MB, so that they are requested in advance.
   hold("gatherSum", {{f32, {1100, 300}}, {i32, {50, 40}}}, {f32, {50, 300}}, {0});
   hold("scatterAdd", {x, indices, rows}, x, {1});

@@ -31,7 +31,7 @@ import type { Region } from '../graph/window.js';
 import { broadcastTo } from '../ops/index.js';
 import { sameAs } from '../ops/views.js';
 import { Gradients } from './gradients.js';
-import { inRegion, regional, sliceOf } from './regions.js';
+import { asPart, regional, sliceOf } from './regions.js';
 import { describeEdge, listed, total, verify } from './sent.js';
 
 /** The gradient of each result of a node with several results. */
@@ -277,7 +277,7 @@ export class BackwardPass {
         attributes: local.attributes,
         gradient: part.gradient,
       });
-      return isList(sent) ? sent.map((one, i) => inRegion(node, i, one, local.inputs[i])) : sent;
+      return isList(sent) ? sent.map((one, i) => asPart(node, i, one, local.inputs[i])) : sent;
     }
     const gradient = this.#total(node);
     return gradient === none ? inputs.map(() => none) : op.gradient({ ...context, gradient });

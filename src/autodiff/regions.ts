@@ -4,7 +4,7 @@
  */
 
 import { ShapeError } from '../errors.js';
-import { addDims, type Dim, sameShape, subtractDims } from '../graph/dimension.js';
+import { addDims, type Dim, type Shape, sameShape, subtractDims } from '../graph/dimension.js';
 import { isNode, type Node } from '../graph/node.js';
 import { isPart, none, Part, type Sent } from '../graph/op.js';
 import { isWholeOf, type Region } from '../graph/window.js';
@@ -14,8 +14,8 @@ import { formatShape } from '../tensor/shape.js';
 
 /**
  * If only parts arrived at a node, returns the smallest region that has all of their windows, and the sum of the parts in
- * it. Returns undefined if the region has all elements of the node, if a window has other steps than 1, or if the
- * region of several windows depends on names.
+ * it. Returns undefined if the region has most elements of the node, so that loops over the whole node take less time; if
+ * a window has other steps than 1; or if the region of several windows depends on names.
  */
 export function regional(
   node: Node,
@@ -26,9 +26,11 @@ export function regional(
     if (isPart(sent)) parts.push(sent);
     else if (sent !== none) return undefined;
   }
-  if (parts.length === 0 || parts.some(({ step }) => step.some((by) => by !== 1))) return undefined;
+  const steps = (part: Part) =>
+    part.step.some((by, axis) => by !== 1 && part.gradient.shape[axis] !== 1);
+  if (parts.length === 0 || parts.some(steps)) return undefined;
   const region = regionOf(parts);
-  if (!region || isWholeOf(region, node.shape)) return undefined;
+  if (!region || !isSmall(region, node.shape)) return undefined;
   const alike = parts.every(({ gradient }) => sameShape(gradient.shape, region.shape));
   const gradients = parts.map(({ gradient }) => gradient);
   if (alike)
@@ -43,26 +45,43 @@ export function regional(
   return { region, gradient: assemble(region.shape, moved) };
 }
 
-/** Returns the smallest region that has the windows of all parts; undefined if it depends on names. */
+/**
+ * Returns the smallest region that has the windows of all parts. Returns undefined if it depends on names, other than
+ * along axes where all windows have the same start and length.
+ */
 function regionOf(parts: readonly Part[]): Region | undefined {
-  const [{ start, gradient }, ...others] = parts as readonly [Part, ...Part[]];
-  const same = others.every(
-    (other) => sameShape(other.start, start) && sameShape(other.gradient.shape, gradient.shape),
-  );
-  if (same) return { start, shape: gradient.shape };
-  const from = [...start];
-  const to = start.map(() => 0);
-  for (const part of parts) {
-    for (let axis = 0; axis < to.length; axis++) {
-      const [first, length] = [part.start[axis], part.gradient.shape[axis]];
-      const least = from[axis];
-      if (typeof first !== 'number' || typeof length !== 'number' || typeof least !== 'number')
-        return undefined;
-      from[axis] = Math.min(least, first);
-      to[axis] = Math.max(to[axis] as number, first + length);
+  const [first] = parts as readonly [Part, ...Part[]];
+  const [start, shape] = [[...first.start], [...first.gradient.shape]];
+  for (let axis = 0; axis < start.length; axis++) {
+    const alike = parts.every(
+      (part) => part.start[axis] === start[axis] && part.gradient.shape[axis] === shape[axis],
+    );
+    if (alike) continue;
+    let [least, most] = [Infinity, 0];
+    for (const part of parts) {
+      const [from, length] = [part.start[axis], part.gradient.shape[axis]];
+      if (typeof from !== 'number' || typeof length !== 'number') return undefined;
+      least = Math.min(least, from);
+      most = Math.max(most, from + length);
     }
+    start[axis] = least;
+    shape[axis] = most - least;
   }
-  return { start: from, shape: to.map((end, axis) => end - (from[axis] as number)) };
+  return { start, shape };
+}
+
+/** Whether a region has at most this share of the elements of its node, as far as this is known. */
+const mostShare = 0.75;
+
+function isSmall(region: Region, shape: Shape): boolean {
+  let share = 1;
+  for (const [axis, length] of region.shape.entries()) {
+    const whole = shape[axis];
+    if (length === whole) continue;
+    if (typeof length !== 'number' || typeof whole !== 'number') return true;
+    share *= length / whole;
+  }
+  return share <= mostShare;
 }
 
 /** Returns the elements of a region of a node. */
@@ -79,7 +98,7 @@ export function sliceOf(node: Node, { start, shape }: Region): Node {
  * Returns a gradient that the rule of `node` gives for a region of its input `slot`, as a gradient for the input. Leaves
  * what is no gradient to the checks of the pass.
  */
-export function inRegion(node: Node, slot: number, sent: Sent, region: Region | undefined): Sent {
+export function asPart(node: Node, slot: number, sent: Sent, region: Region | undefined): Sent {
   const input = node.inputs[slot];
   if (!input || !region || isWholeOf(region, input.shape)) return sent;
   if (isPart(sent)) {

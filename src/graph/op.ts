@@ -104,9 +104,13 @@ export type Sent = Node | Part | typeof none;
 
 /** The argument of a gradient rule. */
 export interface GradientContext<A> {
-  /** The node that sends gradients to its inputs. The rule may use its value. */
+  /**
+   * The node that sends gradients to its inputs. The rule may use its value. If the op has a rule `local`, this and the
+   * inputs may be slices: of the node for which the rule is called, and of its inputs. Then use only their values, shapes
+   * and dtypes, not `node.inputs` or `node.attributes`.
+   */
   readonly node: Node;
-  /** The inputs of `node`. The rule returns one gradient for each. */
+  /** The inputs. The rule returns one gradient for each, of its shape. */
   readonly inputs: readonly Node[];
   /** The arguments of the op besides its inputs. */
   readonly attributes: A;
@@ -240,8 +244,8 @@ export interface OpDeclaration<A extends object = object> {
    */
   readonly gradient: ((context: GradientContext<A>) => readonly Sent[]) | NotDifferentiable;
   /**
-   * For an op each of whose elements depends on a few elements of the inputs: returns the regions of the inputs on which
-   * a region of the result depends; undefined if it depends on all. If the gradient of a node arrives for only a region,
+   * For an op whose elements do not depend on all elements of the inputs: returns the regions of the inputs on which a
+   * region of the result depends; undefined if it depends on all. If the gradient of a node arrives for only a region,
    * because only a slice of the node is read, the gradient rule is called for this region: its inputs and its node then
    * are slices, its attributes are those that this function returns, and its gradients are sent on as parts. So the
    * zeros around the region are not multiplied.

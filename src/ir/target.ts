@@ -67,6 +67,11 @@ export interface Target {
   };
   /** A value of whose elements at most this share is read is computed only in the region of these elements. */
   readonly partRead: number;
+  /**
+   * The sum of gathered rows is computed without storing the rows if it has at least `sums` rows, which threads share, or
+   * if at most `elements` are gathered.
+   */
+  readonly gathered: { readonly sums: number; readonly elements: number };
   /** When weights are put together for one product. Doing so takes as long as multiplying a few rows with them. */
   readonly weights: {
     /** The smallest number of rows for which it saves time. */
@@ -113,6 +118,7 @@ export const executor: Target = {
   },
   rows: { shortest: 32, longest: 16_384, summed: 8 },
   partRead: 0.75,
+  gathered: { sums: 8, elements: 2 ** 17 },
   weights: { rows: 4, cached: 16_384 },
   fewLanes: 4,
   memory: { alignment: 64, direct: 2 ** 18, folded: 4096 },

@@ -5,7 +5,7 @@ import { callback, filledText, flag, wholeNumber } from '../arguments/kinds.js';
 import { declareOptions, type Kind, optional, required } from '../arguments/options.js';
 import { assertList, assertRecord, isList, isRecord, reading } from '../arguments/read.js';
 import { GraphError, ShapeError, ValueError } from '../errors.js';
-import { dimension, type Shape } from '../graph/dimension.js';
+import { type Dim, dimension, type Shape } from '../graph/dimension.js';
 import { lift } from '../graph/leaf.js';
 import { loweringFields, severalKinds } from '../graph/lowering.js';
 import { createNode, failFor, isNode, type Node } from '../graph/node.js';
@@ -20,9 +20,9 @@ import {
 } from '../graph/op.js';
 import { allResults } from '../graph/result.js';
 import type { Result, Results } from '../graph/results.js';
-import type { Region } from '../graph/window.js';
+import { mayFit, type Region } from '../graph/window.js';
 import { assertDType, type DType } from '../tensor/dtype.js';
-import { dimensionList } from '../tensor/shape.js';
+import { dimensionList, formatShape } from '../tensor/shape.js';
 import { isTensor } from '../tensor/tensor.js';
 
 /** A function that applies an op to operands, with the given attributes, and returns the node. */
@@ -239,27 +239,39 @@ function singleOf<A extends object>(declaration: OpDeclaration<A>): FunctionOf<A
   return applying(read.name, apply);
 }
 
-/** Returns what the rule `local` of a user's op returns. @throws ValueError or ShapeError if it is of another form */
+/**
+ * Returns what the rule `local` of a user's op returns.
+ * @throws ValueError if it is of another form; ShapeError if a region is not within its input
+ */
 function checkedLocal<A extends object>(
   local: Partial<Local<A>> | undefined,
   { node, inputs }: LocalContext<A>,
 ): Local<A> | undefined {
   if (local === undefined) return undefined;
-  const expected = `${node}: expected its rule local to return a region [start, shape] of each input,`;
-  const regions = assertList(local.inputs as readonly Region[], expected);
-  if (regions.length !== inputs.length || !isRecord(local.attributes)) {
+  const expected = `${node}: expected its rule local to return { inputs, attributes }, with { start, shape } for each input,`;
+  if (!isRecord(local) || !isRecord(local.attributes) || !isList(local.inputs)) {
+    throw new ValueError(`${expected} but received ${describeValue(local)}`);
+  }
+  const regions = assertList(local.inputs as readonly Partial<Region>[], expected);
+  if (regions.length !== inputs.length) {
     throw new ValueError(
-      `${expected} and attributes, but received ${regions.length} regions and ${describeValue(local.attributes)}`,
+      `${expected} but received ${regions.length} regions for ${inputs.length} inputs`,
     );
   }
-  const dimsOf = (list: Shape | undefined, rank: number) => {
-    const dims = dimensionList(list as Shape, expected).map((dim) => dimension(dim, expected));
-    if (dims.length === rank) return dims;
-    throw new ShapeError(`${expected} but received ${dims.length} numbers for ${rank} axes`);
-  };
-  const read = regions.map((region: Partial<Region>, i) => {
-    const rank = (inputs[i] as Node).shape.length;
-    return { start: dimsOf(region?.start, rank), shape: dimsOf(region?.shape, rank) };
+  const read = regions.map((region, i): Region => {
+    const where = `${node}: the region of input ${i} that its rule local returned:`;
+    const list = (dims: Shape | undefined) =>
+      dimensionList(dims as Shape, where).map((dim) => dimension(dim, where));
+    const { shape: whole } = inputs[i] as Node;
+    const [start, shape] = isRecord(region) ? [list(region.start), list(region.shape)] : [[], []];
+    const fits =
+      start.length === whole.length &&
+      shape.length === whole.length &&
+      whole.every((dim, axis) => mayFit(dim, start[axis] as Dim, shape[axis] as Dim, 1));
+    if (fits) return { start, shape };
+    throw new ShapeError(
+      `${where} ${formatShape(shape)} at ${formatShape(start)} is not within ${formatShape(whole)}`,
+    );
   });
   return { inputs: read, attributes: local.attributes };
 }

@@ -57,8 +57,8 @@ const product = declare<Flags>({
     const { transposeA, transposeB } = attributes;
     return {
       inputs: [
-        read(a.shape, node.shape, region, -2, transposeA ? -1 : -2),
-        read(b.shape, node.shape, region, -1, transposeB ? -2 : -1),
+        operandRegion(a.shape, node.shape, region, -2, transposeA ? -1 : -2),
+        operandRegion(b.shape, node.shape, region, -1, transposeB ? -2 : -1),
       ],
       attributes,
     };
@@ -145,7 +145,13 @@ function gradient({ inputs, attributes, gradient: g }: GradientContext<Flags>): 
  * `at` of the product is the axis `own` of the operand; both count from the end. The operand is read along all of its
  * other matrix axis.
  */
-function read(from: Shape, to: Shape, { start, shape }: Region, at: number, own: number): Region {
+function operandRegion(
+  from: Shape,
+  to: Shape,
+  { start, shape }: Region,
+  at: number,
+  own: number,
+): Region {
   const leading = (list: Shape) => list.slice(0, -2);
   const batch = broadcastFrom(
     { start: leading(start), shape: leading(shape) },

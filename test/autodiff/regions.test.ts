@@ -8,6 +8,7 @@ import {
   compile,
   constant,
   conv1d,
+  conv2d,
   defineOp,
   evaluate,
   gather,
@@ -22,6 +23,7 @@ import {
   reshape,
   ShapeError,
   slice,
+  sqrt,
   sum,
   tanh,
   tensor,
@@ -176,6 +178,44 @@ describe('the region', () => {
   });
   const w32 = parameter('w32', randomTensor([2, 3], 13));
 
+  it('may have names along the axes that all windows share', () => {
+    const steps = input('steps', ['batch', 8, 16], { dtype: 'float64' });
+    const filters = parameter('filters', randomTensor([4, 8, 3], 14));
+    const network = relu(conv1d(steps, filters));
+    const window = (start: number) => sum(slice(network, { axis: 2, start, end: start + 1 }));
+    const gradient = backward(add(window(12), window(13))).of(filters);
+    const lengths = nodesOf(gradient)
+      .filter(({ op }) => op.name === 'convolutionWeightGradient')
+      .map(({ inputs }) => inputs.map(({ shape }) => shape[3]));
+    expect(lengths).toEqual([[4, 2]]);
+  });
+
+  it('is the node if more than three quarters of it are read', () => {
+    const root = sum(slice(slice(y, { axis: 0, start: 0, end: 4 }), { axis: 1, start: 1 }));
+    expect(shapesOf(root, 'assemble')).toContainEqual([4, 5]);
+  });
+
+  it('has second derivatives', () => {
+    const image = parameter('image', randomTensor([1, 2, 5, 6], 15));
+    const kernel = parameter('kernel', randomTensor([3, 2, 2, 3], 16));
+    const convolved = tanh(conv2d(image, kernel, { padding: 1, stride: [1, 2] }));
+    const corner = slice(slice(convolved, { axis: 2, start: 3, end: 5 }), {
+      axis: 3,
+      start: 1,
+      end: 2,
+    });
+    const first = backward(sum(mul(corner, corner)));
+    const squares = [image, kernel].map((leaf) => sum(mul(first.of(leaf), first.of(leaf))));
+    checkGradients(add(...(squares as [Node, Node])), [image, kernel]);
+  });
+
+  it('keeps what is not read out of the gradient, also an infinite derivative', () => {
+    const numbers = parameter('numbers', tensor([0, 1, 4], { dtype: 'float64' }));
+    const gradient = backward(sum(slice(sqrt(numbers), { axis: 0, start: 1 }))).of(numbers);
+    expect(evaluate(gradient).toArray()).toEqual([0, 0.5, 0.25]);
+    expect(compile({ outputs: { gradient } }).run().gradient.toArray()).toEqual([0, 0.5, 0.25]);
+  });
+
   it('ends at an op that depends on all elements', () => {
     const indices = constant(tensor([1, 3, 0], { dtype: 'int32' }));
     const root = slice(tanh(gather(neg(x), indices)), { axis: 0, start: 1 });
@@ -233,51 +273,49 @@ describe("a user's rule local", () => {
     expect(() => checkGradients(off, [x])).toThrow(/x/);
   });
 
-  it.each<[string, () => unknown, new (message: string) => Error, RegExp]>([
-    [
-      'no regions',
-      () => ({ attributes: {} }),
-      ValueError,
-      /expected its rule local to return a region/,
-    ],
+  const region = (start: number[], shape: number[]) => ({
+    inputs: [{ start, shape }],
+    attributes: {},
+  });
+  const form = /expected its rule local to return { inputs, attributes }/;
+  it.each<[string, unknown, new (message: string) => Error, RegExp]>([
+    ['null', null, ValueError, form],
+    ['no regions', { attributes: {} }, ValueError, form],
+    ['no attributes', { inputs: [{ start: [0], shape: [1] }] }, ValueError, form],
     [
       'two regions',
-      () => ({
+      {
         inputs: [
           { start: [0], shape: [1] },
           { start: [0], shape: [1] },
         ],
         attributes: {},
-      }),
+      },
       ValueError,
-      /but received 2 regions/,
+      /received 2 regions for 1 inputs/,
     ],
     [
-      'no attributes',
-      () => ({ inputs: [{ start: [0], shape: [1] }] }),
-      ValueError,
-      /attributes, but received 1 regions and undefined/,
-    ],
-    [
-      'a region of another rank',
-      () => ({ inputs: [{ start: [0, 0], shape: [2] }], attributes: {} }),
+      'a list',
+      { inputs: [[0, 1]], attributes: {} },
       ShapeError,
-      /2 numbers for 1 axes/,
+      /region of input 0.*: \[\] at \[\] is not/,
     ],
+    ['another rank', region([0, 0], [2]), ShapeError, /\[2\] at \[0, 0\] is not within \[5\]/],
     [
-      'a region outside of the input',
-      () => ({ inputs: [{ start: [4], shape: [2] }], attributes: {} }),
+      'elements outside of the input',
+      region([4], [2]),
       ShapeError,
-      /4 to 6 is not within axis 0 of \[5\]/,
+      /\[2\] at \[4\] is not within \[5\]/,
     ],
     [
-      'a gradient of another shape than the region',
-      () => ({ inputs: [{ start: [0], shape: [1] }], attributes: {} }),
+      'another shape than that of the gradient',
+      region([0], [1]),
       ShapeError,
       /expected a gradient of shape \[1\] for the region of input 0, but received \[2\]/,
     ],
   ])('is refused: %s', (_, local, error, message) => {
-    const caught = errorOf(() => backward(sum(root(local as OpDeclaration['local']))));
+    const rule = (() => local) as OpDeclaration['local'];
+    const caught = errorOf(() => backward(sum(root(rule))));
     expect(caught).toBeInstanceOf(error);
     expect((caught as Error).message).toMatch(message);
   });

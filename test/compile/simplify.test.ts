@@ -11,12 +11,14 @@ import {
   concat,
   constant,
   conv1d,
+  conv2d,
   evaluate,
   gather,
   initializers,
   input,
   matmul,
   mul,
+  type Node,
   neg,
   parameter,
   reshape,
@@ -295,6 +297,66 @@ describe('sums and slices', () => {
     `);
   });
 
+  it('computes a part of a convolution as the reference executor computes it', () => {
+    const options = [
+      {
+        padding: [
+          [2, 1],
+          [0, 3],
+        ],
+      },
+      { stride: [2, 1], padding: 1 },
+      {
+        dilation: [1, 2],
+        groups: 2,
+        padding: [
+          [0, 0],
+          [4, 2],
+        ],
+      },
+    ] as const;
+    for (const option of options) {
+      const images = parameter(`images${options.indexOf(option)}`, {
+        shape: [3, 4, 9, 8],
+        init: initializers.normal(1),
+      });
+      const kernel = weight(`kernel${options.indexOf(option)}`, [
+        6,
+        4 / ('groups' in option ? 2 : 1),
+        2,
+        3,
+      ]);
+      const convolved = conv2d(images, kernel, option);
+      const [, , rows, columns] = convolved.shape as number[];
+      for (const [axis, length] of [
+        [0, 3],
+        [2, rows],
+        [3, columns],
+      ] as const) {
+        for (let start = 0; start < (length as number); start++) {
+          const part = slice(convolved, { axis, start, end: start + 1 });
+          const { data } = evaluate(part);
+          compile({ outputs: { part } })
+            .run()
+            .part.data.forEach((value, i) => {
+              expect(value).toBeCloseTo(data[i] as number, 4);
+            });
+        }
+      }
+    }
+  });
+
+  it('takes linear time for a sum of many operands of which a part is read', () => {
+    const terms = Array.from({ length: 30_000 }, (_, i) => mul(x, i + 1));
+    const same = tanh(x);
+    const roots = [addN(terms), addN(new Array<Node>(30_000).fill(same))].map((total) =>
+      slice(total, { axis: 0, end: 1 }),
+    );
+    expect(
+      simplified(roots, batch).fired.get('simplify: value of which a part is read'),
+    ).toBeGreaterThan(30_000);
+  });
+
   it('flattens sums that are read once, and keeps those that are read twice', () => {
     const once = add(add(x, tanh(x)), neg(x));
     const twice = add(x, mul(x, x));
@@ -346,6 +408,26 @@ describe('sums of gathered rows', () => {
       roots: %3, %5[0: 9*3 3*1]
       "
     `);
+  });
+
+  it('may be gathered themselves', () => {
+    const texts = gather(sum(gather(table, words), 1), input('chosen', [5, 2], { dtype: 'int32' }));
+    const { fired } = simplified([sum(texts, 1)], { texts: 4 });
+    expect(fired.get('simplify: sum of gathered rows')).toBe(2);
+  });
+
+  it('read a table that is transposed where it is', () => {
+    const wide = parameter('wide', { shape: [3, 9], init: initializers.normal(1) });
+    const program = compile({ outputs: { bag: sum(gather(transpose(wide), words), 1) } });
+    const feeds = { words: tensor([0, 1, 8, 3], { shape: [1, 4], dtype: 'int32' }) };
+    program.run(feeds);
+    expect(program.stats().instructions).toBe(1);
+  });
+
+  it('store the rows if there are few sums of many, which threads could not share', () => {
+    const many = input('many', [1, 200_000], { dtype: 'int32' });
+    const { fired } = simplified([sum(gather(table, many), 1)]);
+    expect(fired.get('simplify: sum of gathered rows')).toBeUndefined();
   });
 
   it.each([

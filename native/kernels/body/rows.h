@@ -121,21 +121,27 @@ template <class T, std::size_t vectors, std::size_t lanes>
 FOREBAY_INLINE void sumBlock(const T* x, std::ptrdiff_t pitch, const std::int32_t* at, std::size_t count,
                              std::size_t ahead, T* out) {
   using Total = typename ListedLanes<double, lanes>::Type;
-  using Part = typename ListedLanes<T, lanes>::Type;
-  Total sum[vectors] = {};
-  for (std::size_t r = 0; r < count; ++r) {
-    if (ahead > 0 && r + aheadOfListed < count) {
-      request(reinterpret_cast<const char*>(x + at[r + aheadOfListed] * pitch), ahead);
-    }
-    const T* const row = x + at[r] * pitch;
+  using Columns = typename ListedLanes<T, lanes>::Type;
+  Total total[vectors] = {};
+  for (std::size_t from = 0; from < count; from += mostListedTerms) {
+    const std::size_t end = count - from < mostListedTerms ? count : from + mostListedTerms;
+    Total sum[vectors] = {};
+    for (std::size_t r = from; r < end; ++r) {
+      if (ahead > 0 && r + aheadOfListed < count) {
+        request(reinterpret_cast<const char*>(x + at[r + aheadOfListed] * pitch), ahead);
+      }
+      const T* const row = x + at[r] * pitch;
 #pragma GCC unroll 16
-    for (std::size_t v = 0; v < vectors; ++v) {
-      sum[v] += __builtin_convertvector(*reinterpret_cast<const Part*>(row + v * lanes), Total);
+      for (std::size_t v = 0; v < vectors; ++v) {
+        sum[v] += __builtin_convertvector(*reinterpret_cast<const Columns*>(row + v * lanes), Total);
+      }
     }
+#pragma GCC unroll 16
+    for (std::size_t v = 0; v < vectors; ++v) total[v] += sum[v];
   }
 #pragma GCC unroll 16
   for (std::size_t v = 0; v < vectors; ++v) {
-    *reinterpret_cast<Part*>(out + v * lanes) = __builtin_convertvector(sum[v], Part);
+    *reinterpret_cast<Columns*>(out + v * lanes) = __builtin_convertvector(total[v], Columns);
   }
 }
 
@@ -160,12 +166,7 @@ void sumListed(const void* from, std::ptrdiff_t pitch, const std::int32_t* at, s
       j += 4;
     }
   }
-  for (; j < n; ++j) {
-    double sum = 0;
-    for (std::size_t r = 0; r < count; ++r)
-      sum += static_cast<double>(x[at[r] * pitch + static_cast<std::ptrdiff_t>(j)]);
-    out[j] = static_cast<T>(sum);
-  }
+  for (; j < n; ++j) sumBlock<T, 1, 1>(x + j, pitch, at, count, 0, out + j);
 }
 
 constexpr RowRoutines rowRoutines = {

@@ -5,6 +5,7 @@
 
 import type { Sliced } from '../../../graph/sliced.js';
 import type { Builder } from '../../../ir/builder.js';
+import type { Target } from '../../../ir/target.js';
 import { type Ref, Uses, type Value, viewed } from '../../../ir/value.js';
 import { count, isWhole } from '../../../ir/view.js';
 import { routineResult } from '../../../primitives/routine.js';
@@ -17,30 +18,34 @@ export function* sumGathered(roots: readonly Ref[], build: Builder): Sliced<Ref[
   for (let i = 0; i < order.length; i++) {
     const value = order[i] as Value;
     if (build.pace.due()) yield;
-    const bags = bagsOf(value);
+    const bags = bagsOf(value, build.target);
     if (bags) sums.set(value, bags);
   }
   if (sums.size === 0) return [...roots];
   const uses = yield* Uses.of(order, roots, build.pace);
+  // The uses are asked for before the first value is rebuilt, because they are stored by id.
+  for (const value of sums.keys()) {
+    const [rows] = value.args as readonly [Ref];
+    if (uses.count(rows.value) !== 1) sums.delete(value);
+  }
   const rebuilder: Rebuilder = new Rebuilder(build, (value) => {
     const bags = sums.get(value);
-    const rows = value.args[0]?.value;
-    if (!bags || !rows || uses.count(rows) !== 1) return undefined;
+    if (!bags) return undefined;
+    const { value: rows } = value.args[0] as Ref;
     build.fire('simplify: sum of gathered rows');
     const [table, indices] = rows.args.map((arg) => rebuilder.ref(arg)) as [Ref, Ref];
-    const { rows: count, terms } = bags;
     const [, n, inner] = table.shape as readonly number[];
     const made = routineResult(build, {
       kind: 'routine',
       dtype: value.dtype,
-      shape: [count, inner as number],
+      shape: [bags.sums, inner as number],
       args: [
         viewed(table.value, {
           ...table,
           shape: [n as number, inner as number],
           strides: table.strides.slice(1),
         }),
-        build.reshape(indices, [count, terms], rows.node),
+        build.reshape(indices, [bags.sums, bags.terms], rows.node),
       ],
       details: { kernel: 'gatherSum', integers: rows.details.integers },
       // Errors about an index name the node that gathers.
@@ -51,17 +56,15 @@ export function* sumGathered(roots: readonly Ref[], build: Builder): Sliced<Ref[
   return yield* rebuilder.run(roots, order);
 }
 
-/** How many rows the result has, and how many gathered rows are added for each. */
 interface Bags {
-  readonly rows: number;
+  /** The number of rows of the result. */
+  readonly sums: number;
+  /** The number of gathered rows that are added for each. */
   readonly terms: number;
 }
 
-/**
- * If a value is the sum of gathered rows whose indices are adjacent, returns how many are added. Otherwise returns
- * undefined.
- */
-function bagsOf({ kind, shape, args, details }: Value): Bags | undefined {
+/** If a value is the sum of gathered rows whose indices are adjacent, returns the sizes. Otherwise returns undefined. */
+function bagsOf({ kind, shape, args, details }: Value, { gathered }: Target): Bags | undefined {
   const [ref] = args;
   if (kind !== 'reduce' || details.kernel !== 'sum' || ref === undefined) return undefined;
   const { value } = ref;
@@ -79,6 +82,7 @@ function bagsOf({ kind, shape, args, details }: Value): Bags | undefined {
     strides: inOrder.map((axis) => ref.strides[axis] as number),
   };
   if (!isWhole(view, value.size)) return undefined;
-  const rows = count(shape.slice(0, last));
-  return { rows, terms: value.size / inner / rows };
+  const sums = count(shape.slice(0, last));
+  if (sums < gathered.sums && value.size > gathered.elements) return undefined;
+  return { sums, terms: value.size / inner / sums };
 }

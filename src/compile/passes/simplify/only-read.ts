@@ -1,13 +1,13 @@
 /**
- * Computes only what is read. If separate ranges of the columns of a sum or product are read, each range becomes a sum or
- * product of its own. If only a region of an element-wise value or a convolution is read, such as the last time step, only
- * this region is computed, and then only a part of its operands may be read.
+ * Does not compute what is not read. If separate ranges of the columns of a sum or product are read, each range becomes a
+ * sum or product of its own. If only a region of an element-wise value or a convolution is read, such as the last time
+ * step, only this region is computed. Then perhaps only a region of its operands is read.
  */
 
 import type { Sliced } from '../../../graph/sliced.js';
 import type { Window } from '../../../graph/window.js';
 import type { Builder } from '../../../ir/builder.js';
-import { narrow, type Ref, showsAll, Uses, type Value } from '../../../ir/value.js';
+import { inRegion, narrow, type Ref, showsAll, Uses, type Value } from '../../../ir/value.js';
 import { type Box, boxOf, rebase } from '../../../ir/view.js';
 import { valueRecord } from '../../../primitives/index.js';
 import type { Part } from '../../../primitives/record.js';
@@ -40,7 +40,7 @@ export function* onlyRead(roots: readonly Ref[], build: Builder): Sliced<Ref[]> 
     const { part } = valueRecord(value);
     if (!splits && !part) continue;
     if (build.pace.due(uses.count(value))) yield;
-    const ranges = splits ? readRanges(value, uses, split) : undefined;
+    const ranges = splits ? readRanges(value, uses, changes) : undefined;
     if (ranges) split.set(value, ranges);
     else if (part) {
       const region = readRegion(value, uses, changes, build.target.partRead);
@@ -102,24 +102,16 @@ export function* onlyRead(roots: readonly Ref[], build: Builder): Sliced<Ref[]> 
 
 /**
  * Returns the distinct ranges of the columns of a matrix that its uses read. Returns undefined if two ranges overlap, or
- * if a use reads all columns. `split` has the readers that will be replaced, with their ranges: a split sum reads only
- * the same ranges of its operands.
+ * if a use reads all columns.
  */
-function readRanges(
-  value: Value,
-  uses: Uses,
-  split: ReadonlyMap<Value, readonly Range[]>,
-): Range[] | undefined {
+function readRanges(value: Value, uses: Uses, changes: Changes): Range[] | undefined {
   const [, columns] = value.shape as readonly [number, number];
   let ranges: Map<string, Range> | undefined;
   for (let i = 0; i < uses.count(value); i++) {
     const { reader, ref } = uses.at(value, i);
-    const narrowed = reader && split.get(reader);
-    const isNarrowed = narrowed !== undefined && reader?.kind === 'sum';
-    if (!isNarrowed && showsAll(ref)) return undefined;
-    const shown = isNarrowed ? narrowed.map(([start, end]) => narrow(ref, 1, start, end)) : [ref];
-    for (const part of shown) {
-      const box = boxOf(part, value.shape);
+    for (const view of viewsOf(reader, ref, changes)) {
+      if (showsAll(view)) return undefined;
+      const box = boxOf(view, value.shape);
       if (!box) return undefined;
       const range: Range = [box.start[1] as number, box.end[1] as number];
       if (range[1] - range[0] === columns) return undefined;
@@ -162,10 +154,20 @@ function readRegion(value: Value, uses: Uses, changes: Changes, most: number): W
   return { start, shape: end.map((to, axis) => to - (start[axis] as number)) };
 }
 
-/** Returns the views that a reader of `ref` reads after the changes. */
+/**
+ * Returns the views that a reader of `ref` reads after the changes. This takes constant time, because a sum may have very
+ * many operands.
+ */
 function viewsOf(reader: Value | undefined, ref: Ref, { split, cut }: Changes): readonly Ref[] {
   const made = reader && cut.get(reader);
-  if (made) return made.part.args.filter((_, at) => reader.args[at] === ref);
+  if (made) {
+    const { args } = made.part;
+    return [
+      reader.kind === 'routine'
+        ? (args[reader.args.indexOf(ref)] as Ref)
+        : inRegion(ref, made.region),
+    ];
+  }
   const ranges = reader?.kind === 'sum' ? split.get(reader) : undefined;
   return ranges ? ranges.map(([start, end]) => narrow(ref, 1, start, end)) : [ref];
 }

@@ -27,10 +27,12 @@ const repeatedUpdates: Rule = {
     if (count(shape.slice(repeated, own)) === 1) return undefined;
     const without = (list: readonly number[]) => [...list.slice(0, repeated), ...list.slice(own)];
     const each = viewed(source, { offset, shape: without(shape), strides: without(strides) });
-    const once = build.ascending(
+    const rows = build.ascending(
       build.reshape(each, [1, count(shape.slice(0, repeated)), inner], value.node),
       value.node,
     );
+    // Rows whose elements are not adjacent are added one element at a time.
+    const once = inner === 1 || rows.strides[2] === 1 ? rows : build.copy(rows, value.node);
     return build.make({ ...value, args: [x, indices, once] });
   },
 };
