@@ -101,25 +101,40 @@ export function* onlyRead(roots: readonly Ref[], build: Builder): Sliced<Ref[]> 
 }
 
 /**
+ * Calls `visit` with the box of each view through which a value is read after the changes, until it returns false.
+ * Returns whether all views were visited. They are not if a view has all elements of the value, or no box.
+ */
+function eachBox(
+  value: Value,
+  uses: Uses,
+  changes: Changes,
+  visit: (box: Box) => boolean,
+): boolean {
+  for (let i = 0; i < uses.count(value); i++) {
+    const { reader, ref } = uses.at(value, i);
+    for (const view of viewsOf(reader, ref, changes)) {
+      const box = showsAll(view) ? undefined : boxOf(view, value.shape);
+      if (!box || !visit(box)) return false;
+    }
+  }
+  return true;
+}
+
+/**
  * Returns the distinct ranges of the columns of a matrix that its uses read. Returns undefined if two ranges overlap, or
  * if a use reads all columns.
  */
 function readRanges(value: Value, uses: Uses, changes: Changes): Range[] | undefined {
   const [, columns] = value.shape as readonly [number, number];
   let ranges: Map<string, Range> | undefined;
-  for (let i = 0; i < uses.count(value); i++) {
-    const { reader, ref } = uses.at(value, i);
-    for (const view of viewsOf(reader, ref, changes)) {
-      if (showsAll(view)) return undefined;
-      const box = boxOf(view, value.shape);
-      if (!box) return undefined;
-      const range: Range = [box.start[1] as number, box.end[1] as number];
-      if (range[1] - range[0] === columns) return undefined;
-      ranges ??= new Map();
-      ranges.set(range.join(), range);
-    }
-  }
-  if (!ranges) return undefined;
+  const separate = eachBox(value, uses, changes, (box) => {
+    const range: Range = [box.start[1] as number, box.end[1] as number];
+    if (range[1] - range[0] === columns) return false;
+    ranges ??= new Map();
+    ranges.set(range.join(), range);
+    return true;
+  });
+  if (!separate || !ranges) return undefined;
   const sorted = [...ranges.values()].sort((a, b) => a[0] - b[0]);
   const apart = sorted.every(([start], i) => i === 0 || start >= (sorted[i - 1] as Range)[1]);
   return apart ? sorted : undefined;
@@ -131,25 +146,19 @@ function readRanges(value: Value, uses: Uses, changes: Changes): Range[] | undef
  */
 function readRegion(value: Value, uses: Uses, changes: Changes, most: number): Window | undefined {
   const limit = most * value.size;
-  let region: { start: number[]; end: number[] } | undefined;
-  for (let i = 0; i < uses.count(value); i++) {
-    const { reader, ref } = uses.at(value, i);
-    for (const view of viewsOf(reader, ref, changes)) {
-      if (showsAll(view)) return undefined;
-      const box = boxOf(view, value.shape);
-      if (!box) return undefined;
-      region ??= { start: [...box.start], end: [...box.end] };
-      const { start, end } = region;
-      let size = 1;
-      for (let axis = 0; axis < start.length; axis++) {
-        start[axis] = Math.min(start[axis] as number, box.start[axis] as number);
-        end[axis] = Math.max(end[axis] as number, box.end[axis] as number);
-        size *= (end[axis] as number) - (start[axis] as number);
-      }
-      if (size > limit) return undefined;
+  let region: { readonly start: number[]; readonly end: number[] } | undefined;
+  const small = eachBox(value, uses, changes, (box) => {
+    region ??= { start: [...box.start], end: [...box.end] };
+    const { start, end } = region;
+    let size = 1;
+    for (let axis = 0; axis < start.length; axis++) {
+      start[axis] = Math.min(start[axis] as number, box.start[axis] as number);
+      end[axis] = Math.max(end[axis] as number, box.end[axis] as number);
+      size *= (end[axis] as number) - (start[axis] as number);
     }
-  }
-  if (!region) return undefined;
+    return size <= limit;
+  });
+  if (!small || !region) return undefined;
   const { start, end } = region;
   return { start, shape: end.map((to, axis) => to - (start[axis] as number)) };
 }
