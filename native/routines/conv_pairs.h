@@ -9,9 +9,9 @@
 // need four products in place of six. m0 … m3 are summed over the rows of taps and the channels: each is a
 // product of matrices, the sources (d0 - d2 and so on) times the factors (w0 and so on).
 //
-// Sums of small integers are exact, as without pairs: halves of integers are numbers of binary floating
-// point. An element of the source that is infinite makes outputs NaN whose taps do not reach it, but only
-// those of the same pairs.
+// Sums of small integers are exact, as without pairs: halves of integers are binary floating-point numbers.
+// The rounding error of other outputs is about 1.3 times as large. An infinite element may make an output NaN
+// whose taps do not reach it, if this output is in a pair with one whose taps do.
 #pragma once
 
 #include "routines/conv_blocks.h"

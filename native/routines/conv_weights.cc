@@ -74,8 +74,10 @@ struct Call {
     pairs =
         packs && pixels >= leastPairPixels && hasPairs(shape, shape.groupChannels(), shape.groupOutputs());
     const std::int64_t bytes = std::max(blocks.elements, pixels * columns) * size;
-    atOnce = std::clamp<std::int64_t>(std::min(bytesAtOnce / bytes, (pixelsAtOnce + pixels - 1) / pixels), 1,
-                                      shape.batch * blocks.inImage());
+    if (!pairs) {
+      atOnce = std::clamp<std::int64_t>(std::min(bytesAtOnce / bytes, (pixelsAtOnce + pixels - 1) / pixels),
+                                        1, shape.batch * blocks.inImage());
+    }
     if (sums() > mostPartSums || units * shape.groups >= mostUnits) return;
     const std::int64_t steps = shape.batch * blocks.inImage() / atOnce;
     parts = std::clamp<std::int64_t>(steps / leastSteps, 1, mostUnits / (units * shape.groups));
@@ -177,13 +179,11 @@ class Weights {
     const std::int64_t end = all * (part_ + 1) / call_.parts;
     bool accumulate = false;
     for (std::int64_t from = all * part_ / call_.parts; from < end; from += call_.atOnce, accumulate = true) {
-      const std::int64_t to = std::min(from + call_.atOnce, end);
       if (call_.pairs) {
-        for (std::int64_t number = from; number < to; ++number)
-          pairs(group, number, sums, accumulate || number > from);
+        pairs(group, from, sums, accumulate);
         continue;
       }
-      gather(group, from, to);
+      gather(group, from, std::min(from + call_.atOnce, end));
       tiles(sums, accumulate);
     }
     const std::int64_t rows = count_ * shape_.taps(), rowsOfResult = shape_.groupChannels() * shape_.taps();

@@ -70,9 +70,10 @@ function regionOf(parts: readonly Part[]): Region | undefined {
   return { start, shape };
 }
 
-/** Whether a region has at most this share of the elements of its node, as far as this is known. */
+/** If a region has more than this share of the elements of its node, the gradient rule is called for the whole node. */
 const mostShare = 0.75;
 
+/** Returns whether the region of a node of this shape has at most `mostShare` of its elements, as far as this is known. */
 function isSmall(region: Region, shape: Shape): boolean {
   let share = 1;
   for (const [axis, length] of region.shape.entries()) {
