@@ -143,3 +143,38 @@ export function broadcastFrom({ start, shape: lengths }: Region, shape: Shape, t
     shape: shape.map((_, axis) => (repeated(axis) ? 1 : (lengths[lead + axis] as Dim))),
   };
 }
+
+/** How the filters of a convolution move along one axis. */
+export interface Steps {
+  /** The number of elements of a filter. */
+  readonly size: number;
+  readonly stride: number;
+  readonly dilation: number;
+  /** The zeros before the elements. */
+  readonly before: number;
+}
+
+/**
+ * Returns the elements that filters read at `count` positions from `start` on, of an axis of `length` elements; and the
+ * padding with which filters have just these positions on these elements. Returns undefined if there are no positions,
+ * or if their filters read only padding.
+ */
+export function receptiveField(
+  start: number,
+  count: number,
+  length: number,
+  { size, stride, dilation, before }: Steps,
+):
+  | {
+      readonly start: number;
+      readonly length: number;
+      readonly before: number;
+      readonly after: number;
+    }
+  | undefined {
+  const from = start * stride - before;
+  const to = from + (count - 1) * stride + dilation * (size - 1) + 1;
+  const [first, end] = [Math.max(0, from), Math.min(length, to)];
+  if (count === 0 || first >= end) return undefined;
+  return { start: first, length: end - first, before: first - from, after: to - end };
+}

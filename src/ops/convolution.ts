@@ -10,6 +10,7 @@ import { input, lift } from '../graph/leaf.js';
 import type { Bound, ConvolutionCall, Lowering } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
 import type { Fail, Local, LocalContext, Operand } from '../graph/op.js';
+import { receptiveField } from '../graph/window.js';
 import {
   type Attributes,
   type Axes,
@@ -23,7 +24,7 @@ import { type Apply, declare } from './declare.js';
 import { floatingDType } from './rules.js';
 import { refusesIntegers } from './samples.js';
 import { operandOf } from './sides.js';
-import { assertFits, positions, tapsWithin } from './taps.js';
+import { assertFits, positions } from './taps.js';
 import { reshape } from './views.js';
 
 /** The attributes of a gradient of a convolution. */
@@ -99,7 +100,9 @@ function convolvedFrom({
     if (at === 0 && count === node.shape[axis]) return { start: 0, length, taps };
     const numbers = [at, count, length, size];
     if (!numbers.every((dim) => typeof dim === 'number')) return undefined;
-    return tapsWithin(taps, ...(numbers as [number, number, number, number]));
+    const [from, several, elements, filter] = numbers as [number, number, number, number];
+    const field = receptiveField(from, several, elements, { ...taps, size: filter });
+    return field && { ...field, taps: { ...taps, before: field.before, after: field.after } };
   });
   const groupsWhole = attributes.groups === 1 || shape[1] === node.shape[1];
   if (!rows || !columns || !groupsWhole) return undefined;

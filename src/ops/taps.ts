@@ -93,28 +93,3 @@ export function samePadding(
   const before = Math.floor(Math.max(0, total) / 2);
   return [before, Math.max(0, total) - before];
 }
-
-/**
- * Returns the elements that filters of `size` elements read at `count` positions from `start` on, of an axis of `length`
- * elements; and the taps with which filters have just these positions on these elements. Returns undefined if there are
- * no positions, or if their filters read only padding.
- */
-export function tapsWithin(
-  taps: Taps,
-  start: number,
-  count: number,
-  length: number,
-  size: number,
-): { readonly start: number; readonly length: number; readonly taps: Taps } | undefined {
-  if (count === 0) return undefined;
-  const { stride, dilation, before } = taps;
-  const from = start * stride - before;
-  const to = from + (count - 1) * stride + dilation * (size - 1) + 1;
-  const [first, end] = [Math.max(0, from), Math.min(length, to)];
-  if (first >= end) return undefined;
-  return {
-    start: first,
-    length: end - first,
-    taps: { ...taps, before: first - from, after: to - end },
-  };
-}

@@ -1,6 +1,6 @@
 /** A convolution of which only a region is read. */
 
-import type { Window } from '../graph/window.js';
+import { receptiveField, type Window } from '../graph/window.js';
 import { inRegion, type Ref, type Value } from '../ir/value.js';
 import type { Part } from './record.js';
 
@@ -20,14 +20,14 @@ export function partOfConvolution(value: Value, { start, shape }: Window): Part 
     const [size, stride, dilation, before] = [i, 2 + i, 4 + i, 6 + 2 * i].map(
       (at) => integers[at] as number,
     ) as [number, number, number, number];
-    const first = (start[axis] as number) * stride - before;
-    const end = first + ((shape[axis] as number) - 1) * stride + dilation * (size - 1) + 1;
-    const [low, high] = [Math.max(0, first), Math.min(images.shape[axis] as number, end)];
-    if (low >= high) return undefined;
-    from[axis] = low;
-    lengths[axis] = high - low;
-    integers[6 + 2 * i] = low - first;
-    integers[7 + 2 * i] = end - high;
+    const steps = { size, stride, dilation, before };
+    const length = images.shape[axis] as number;
+    const field = receptiveField(start[axis] as number, shape[axis] as number, length, steps);
+    if (!field) return undefined;
+    from[axis] = field.start;
+    lengths[axis] = field.length;
+    integers[6 + 2 * i] = field.before;
+    integers[7 + 2 * i] = field.after;
   }
   return {
     args: [inRegion(images, { start: from, shape: lengths }), weight],

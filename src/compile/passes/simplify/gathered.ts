@@ -12,6 +12,7 @@ import { routineResult } from '../../../primitives/routine.js';
 import { isFloating } from '../../../tensor/dtype.js';
 import { Rebuilder } from '../rebuild.js';
 
+/** Replaces the sums of gathered rows that nothing else reads. Returns the roots. */
 export function* sumGathered(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const order = yield* build.valuesOf(roots);
   const sums = new Map<Value, Bags>();
@@ -56,6 +57,7 @@ export function* sumGathered(roots: readonly Ref[], build: Builder): Sliced<Ref[
   return yield* rebuilder.run(roots, order);
 }
 
+/** The sizes of a sum of gathered rows. */
 interface Bags {
   /** The number of rows of the result. */
   readonly sums: number;

@@ -27,6 +27,7 @@ interface Changes {
   readonly cut: Map<Value, Cut>;
 }
 
+/** Replaces the values of which not all is read. Returns the roots. */
 export function* onlyRead(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
   const order = yield* build.valuesOf(roots);
   const uses = yield* Uses.of(order, roots, build.pace);
