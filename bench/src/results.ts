@@ -107,10 +107,15 @@ function rounded({ median: middle, low, high, rounds }: Spread): Spread {
   return { median: round(middle), low: round(low), high: round(high), rounds };
 }
 
+/** The kinds of networks whose products are convolutions. */
+const convolving: ReadonlySet<string> = new Set(['conv', 'cnn', 'resnet', 'tcn']);
+
 export function rowOf(measured: Measured): Row {
   const { workload, spec, forebay, peers, stats, machine, parts } = measured;
   const own = spreadOf(forebay.rounds);
-  const operations = stats === null ? null : productOperations(stats);
+  // The statistics of a program count its matrix products, but not its convolutions.
+  const counts = stats !== null && !convolving.has(spec.kind);
+  const operations = counts ? productOperations(stats) : null;
   // Returns GFLOP/s: operations per microsecond, divided by 1,000.
   const speed = (us: number) => (operations ?? 0) / us / 1e3;
   const shares = machine.map(({ gflops }, at) => speed(forebay.rounds[at] as number) / gflops);
