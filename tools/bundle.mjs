@@ -1,6 +1,6 @@
 // Writes dist/cli: the `forebay` command, bundled with the libraries that it uses to draw and to print, and a list of
 // the licences of these libraries. They are bundled so that the package has no dependencies, and so that an import of
-// the library loads none of them.
+// the library loads none of them. The library of forebay/onnx is put into dist/onnx.
 import {
   copyFileSync,
   mkdirSync,
@@ -46,13 +46,44 @@ const library = {
 };
 
 export async function bundle() {
+  await bundleCommand();
+  await bundleWire();
+}
+
+/**
+ * Puts the library that src/onnx/wire.ts exports into dist/onnx/wire.js. It is the only module of the library with code
+ * of another package, and its types are used within src/onnx alone.
+ */
+async function bundleWire() {
+  const folder = join(root, 'dist/onnx');
+  const build = await rolldown({
+    input: join(src, 'onnx/wire.ts'),
+    platform: 'node',
+    onLog: strict,
+  });
+  const { output } = await build.write({
+    file: join(folder, 'wire.js'),
+    format: 'cjs',
+    comments: { legal: true, annotation: false, jsdoc: false },
+  });
+  await build.close();
+  writeFileSync(join(folder, 'wire.d.ts'), 'export {};\n');
+  const bundled = output.flatMap(({ modules = {} }) => Object.keys(modules));
+  writeFileSync(join(folder, 'LICENSES.md'), licences(bundled, 'forebay/onnx'));
+}
+
+/** Turns warnings into errors, because if a library cannot be found, rolldown only warns and leaves it out. */
+function strict(level, log, report) {
+  report(level === 'warn' ? 'error' : level, log);
+}
+
+async function bundleCommand() {
   rmSync(out, { recursive: true, force: true });
   const build = await rolldown({
     input: { main: join(src, 'cli/main.ts'), shell: join(src, 'cli/shell.ts') },
     platform: 'node',
     plugins: [library],
-    // Warnings are turned into errors, because if a library cannot be found, rolldown only warns and leaves it out.
-    onLog: (level, log, report) => report(level === 'warn' ? 'error' : level, log),
+    onLog: strict,
   });
   const { output } = await build.write({
     dir: out,
@@ -65,7 +96,7 @@ export async function bundle() {
   mkdirSync(join(out, 'assets'));
   for (const file of assets) copyFileSync(file, join(out, 'assets', basename(file)));
   const bundled = output.flatMap(({ modules = {} }) => Object.keys(modules));
-  writeFileSync(join(out, 'LICENSES.md'), licences([...bundled, ...assets]));
+  writeFileSync(join(out, 'LICENSES.md'), licences([...bundled, ...assets], 'the forebay command'));
 }
 
 // ---- Licences.
@@ -83,7 +114,7 @@ const within = {
 };
 
 /** Returns the text of LICENSES.md: every package in the bundle, with its licence and the text of the licence. */
-function licences(files) {
+function licences(files, what) {
   const folders = new Set(files.map(packageOf).filter((folder) => folder !== undefined));
   const entries = new Map(); // the keys are name and version, because a package may be installed in several folders
   for (const folder of folders) {
@@ -105,7 +136,7 @@ function licences(files) {
     ({ name, version, license, home }) => `| ${name} | ${version} | ${license} | ${home} |`,
   );
   return [
-    '# Packages that are bundled with the forebay command\n',
+    `# Packages that are bundled with ${what}\n`,
     'In addition to forebay, the files in this folder contain these packages from npm:\n',
     ['| package | version | licence | home |', '|---|---|---|---|', ...rows].join('\n'),
     '',

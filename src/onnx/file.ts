@@ -1,0 +1,180 @@
+/** Reads the bytes of a model and of the files with the elements of its tensors. */
+
+import { open, readFile, realpath } from 'node:fs/promises';
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { types } from 'node:util';
+import { assertRecord } from '../arguments/read.js';
+import { ForebayError, FormatError } from '../errors.js';
+import { absolutePathOf, type FileSource, sourceOf } from '../io/sources.js';
+import type { Stored } from './elements.js';
+import type { TensorProto } from './messages.js';
+
+/** The bytes of a model. */
+export interface ModelBytes {
+  /** The name in error messages. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** Reads the elements of a tensor that are in another file. */
+  readonly external: (tensor: Stored, proto: TensorProto, bytes: number) => Promise<Uint8Array>;
+}
+
+/** A view of bytes that a caller gave. */
+type Bytes = Uint8Array | ArrayBuffer | SharedArrayBuffer;
+
+/**
+ * Reads the file of a model.
+ * @param given the files with the elements of tensors, by the names that the model has for them
+ * @throws (rejects with) ValueError if `source` is neither a path, a `file:` URL nor bytes; FormatError if the file
+ *   cannot be read
+ */
+export async function readModel(
+  source: FileSource,
+  given: Readonly<Record<string, Bytes>> | undefined,
+): Promise<ModelBytes> {
+  const files = new Map(
+    given === undefined
+      ? []
+      : assertRecord(given, 'importOnnx: externalData must be a record of bytes by file name,').map(
+          ([name, bytes]) => [name, bytesOf(bytes, 'importOnnx externalData')] as const,
+        ),
+  );
+  if (types.isUint8Array(source) || types.isAnyArrayBuffer(source)) {
+    const name = 'the bytes given to importOnnx';
+    return {
+      name,
+      bytes: bytesOf(source, 'importOnnx'),
+      external: async (tensor, proto) => {
+        const { location, offset, length } = placeOf(tensor, proto);
+        const file = files.get(location);
+        if (file !== undefined) return part(tensor, location, file, offset, length);
+        throw new FormatError(
+          `${tensor.context}: its elements are in the file '${location}': give its bytes in the option externalData, or import the model by its path`,
+        );
+      },
+    };
+  }
+  const path = absolutePathOf(source, 'importOnnx');
+  const name = sourceOf(source, 'importOnnx').name;
+  return {
+    name,
+    bytes: await reading(name, () => readFile(path)),
+    external: async (tensor, proto, bytes) => {
+      const { location, offset, length = bytes } = placeOf(tensor, proto);
+      const known = files.get(location);
+      if (known !== undefined) return part(tensor, location, known, offset, length);
+      return readPart(tensor, dirname(path), location, offset, length);
+    },
+  };
+}
+
+function bytesOf(source: Bytes, context: string): Uint8Array {
+  let bytes: Uint8Array | undefined;
+  sourceOf(source, context).read((file) => {
+    // The bytes are used as they are, without a copy.
+    bytes = types.isAnyArrayBuffer(source)
+      ? new Uint8Array(source)
+      : new Uint8Array(source.buffer, source.byteOffset, file.size);
+  });
+  return bytes as Uint8Array;
+}
+
+interface Place {
+  readonly location: string;
+  readonly offset: number;
+  readonly length: number | undefined;
+}
+
+/** Returns where the elements of a tensor are. @throws FormatError if the model does not say it */
+function placeOf(tensor: Stored, { externalData }: TensorProto): Place {
+  const entries = new Map(externalData.map(({ key = '', value = '' }) => [key, value]));
+  const number = (key: string) => {
+    const text = entries.get(key);
+    if (text === undefined) return undefined;
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (Number.isSafeInteger(value)) return value;
+    throw new FormatError(
+      `${tensor.context}: the ${key} of its elements is ${JSON.stringify(text)}`,
+    );
+  };
+  const location = entries.get('location');
+  if (!location) {
+    throw new FormatError(
+      `${tensor.context}: its elements are in another file, which is not named`,
+    );
+  }
+  return { location, offset: number('offset') ?? 0, length: number('length') };
+}
+
+function part(
+  tensor: Stored,
+  location: string,
+  file: Uint8Array,
+  offset: number,
+  length = file.length - offset,
+): Uint8Array {
+  if (length >= 0 && offset + length <= file.length) return file.subarray(offset, offset + length);
+  throw outside(tensor, location, offset, length, file.length);
+}
+
+function outside(tensor: Stored, location: string, offset: number, length: number, size: number) {
+  return new FormatError(
+    `${tensor.context}: its elements are bytes ${offset} to ${offset + length} of '${location}', which has ${size}`,
+  );
+}
+
+/**
+ * Reads a part of a file beside the model. A model from a stranger must not read other files, so the file must be in the
+ * folder of the model, also after links are followed.
+ */
+async function readPart(
+  tensor: Stored,
+  folder: string,
+  location: string,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  const where = `${tensor.context}: the file '${location}' with its elements`;
+  const path = resolve(folder, location);
+  if (isAbsolute(location) || location.includes('\0') || !isWithin(folder, path)) {
+    throw new FormatError(`${where} is not in the folder of the model`);
+  }
+  return reading(where, async () => {
+    if (!isWithin(await realpath(folder), await realpath(path))) {
+      throw new FormatError(`${where} is not in the folder of the model`);
+    }
+    const file = await open(path, 'r');
+    try {
+      const status = await file.stat();
+      if (!status.isFile()) throw new FormatError(`${where} is not a regular file`);
+      if (offset + length > status.size) {
+        throw outside(tensor, location, offset, length, status.size);
+      }
+      const into = new Uint8Array(length);
+      for (let filled = 0; filled < length; ) {
+        const { bytesRead } = await file.read(into, filled, length - filled, offset + filled);
+        if (bytesRead === 0) throw new FormatError(`${where} became shorter while it was read`);
+        filled += bytesRead;
+      }
+      return into;
+    } finally {
+      await file.close();
+    }
+  });
+}
+
+function isWithin(folder: string, path: string): boolean {
+  const below = relative(folder, path);
+  return below !== '' && below !== '..' && !below.startsWith(`..${sep}`) && !isAbsolute(below);
+}
+
+/** Calls `read`, and throws a FormatError if the system refuses. */
+async function reading<T>(name: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    if (cause instanceof ForebayError) throw cause;
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const what = code === 'ENOENT' ? 'there is no such file' : `it cannot be read: ${message}`;
+    throw new FormatError(`${name}: expected a file, but ${what}`, { cause });
+  }
+}

@@ -1,0 +1,82 @@
+/** The names of a graph of a file: which node, which tensor or which input a name stands for. */
+
+import { FormatError } from '../errors.js';
+import { type Call, describe } from './call.js';
+import type { AttributeProto, GraphProto, NodeProto, TensorProto } from './messages.js';
+import type { Value } from './value.js';
+
+/** In place of the value of an output that cannot be computed, because forebay does not support a node before it. */
+export const absent: unique symbol = Symbol('absent');
+
+/** The versions of the operator sets, by domain. The domain of ONNX itself is ''. */
+export type OperatorSets = ReadonlyMap<string, number>;
+
+/** A node that is computed when one of its outputs is needed. */
+export interface Task {
+  readonly frame: Frame;
+  readonly proto: NodeProto;
+  /** The node with its inputs, once they are known. */
+  call?: Call;
+  /** The graph inside of the node, once it is known: a branch of an If, or the body of a function. */
+  inner?: { readonly frame: Frame; readonly outputs: readonly string[] };
+  /** How many times the task has asked for names. If it asks twice for the same, it depends on itself. */
+  asked: number;
+}
+
+/** What a graph or a function defines. A graph inside of a node also sees the names of the graph around it. */
+export class Frame {
+  readonly values = new Map<string, Value | typeof absent>();
+  readonly stored = new Map<string, TensorProto>();
+  readonly producers = new Map<string, Task>();
+
+  constructor(
+    readonly file: string,
+    readonly sets: OperatorSets,
+    nodes: readonly NodeProto[],
+    /** The frame of the graph around this one. */
+    readonly outer?: Frame,
+    /** The attributes of the function, which its nodes may refer to. */
+    readonly attributes?: ReadonlyMap<string, AttributeProto>,
+  ) {
+    for (const proto of nodes) {
+      const task: Task = { frame: this, proto, asked: 0 };
+      for (const name of proto.output) {
+        if (name === '') continue;
+        const other = this.producers.get(name);
+        if (other !== undefined) {
+          throw new FormatError(
+            `${file}: both ${describe(other.proto)} and ${describe(proto)} have the output '${name}'`,
+          );
+        }
+        this.producers.set(name, task);
+      }
+    }
+  }
+
+  /** The frame of a graph. */
+  static ofGraph(file: string, sets: OperatorSets, graph: GraphProto, outer?: Frame): Frame {
+    const frame = new Frame(file, sets, graph.node, outer, outer?.attributes);
+    for (const tensor of graph.initializer) frame.#store(tensor.name, tensor);
+    return frame;
+  }
+
+  #store(name: string | undefined, tensor: TensorProto): void {
+    if (!name) throw new FormatError(`${this.file}: an initializer has no name`);
+    const producer = this.producers.get(name);
+    if (this.stored.has(name) || producer !== undefined) {
+      const other = producer === undefined ? 'another initializer' : describe(producer.proto);
+      throw new FormatError(`${this.file}: an initializer and ${other} are both named '${name}'`);
+    }
+    this.stored.set(name, tensor);
+  }
+
+  /** Returns the frame that defines a name: this one, or one around it; undefined if there is none. */
+  owner(name: string): Frame | undefined {
+    for (let frame: Frame | undefined = this; frame !== undefined; frame = frame.outer) {
+      if (frame.values.has(name) || frame.stored.has(name) || frame.producers.has(name)) {
+        return frame;
+      }
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,295 @@
+/** The module that `importOnnx` makes. */
+
+import { assertRecord } from '../arguments/read.js';
+import { DTypeError, ShapeError, ValueError } from '../errors.js';
+import type { Shape } from '../graph/dimension.js';
+import { freezeAll } from '../graph/frozen.js';
+import { constant, input, lift, parameter, state, type Variable } from '../graph/leaf.js';
+import type { Node } from '../graph/node.js';
+import type { Operand } from '../graph/op.js';
+import { Module } from '../modules/module.js';
+import type { Scope } from '../modules/scope.js';
+import { type DType, isFloating } from '../tensor/dtype.js';
+import { formatShape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { Importing } from './call.js';
+import { type ElementType, gone, knownOf, Stored } from './elements.js';
+import { type absent, Frame, type OperatorSets } from './frame.js';
+import { Interpreter, Obstacles, type Pauses } from './interpreter.js';
+import type { FunctionProto, GraphProto, TensorProto } from './messages.js';
+import { Value } from './value.js';
+
+/** The shape and the dtype of an input or an output of a model. */
+export interface TensorInfo {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** An input of a model, before it is imported. */
+export interface ModelInput {
+  readonly type: ElementType;
+  /** The shape; undefined if the file has none. */
+  readonly shape: Shape | undefined;
+}
+
+/** A model, read and checked. */
+export interface Model {
+  /** The name of the file in error messages. */
+  readonly file: string;
+  readonly graph: GraphProto;
+  readonly sets: OperatorSets;
+  readonly functions: ReadonlyMap<string, FunctionProto>;
+  /** The inputs that are fed, by name. */
+  readonly inputs: ReadonlyMap<string, ModelInput>;
+  /** The inputs whose values are fixed. */
+  readonly fixed: ReadonlyMap<string, { readonly type: ElementType; readonly value: Tensor }>;
+  readonly outputs: readonly string[];
+  /** The dtype of floating-point values; undefined if each has that of its type. */
+  readonly floats: DType | undefined;
+  /** Reads the elements of a tensor that are in another file. */
+  readonly external: (tensor: Stored, proto: TensorProto, bytes: number) => Promise<Uint8Array>;
+}
+
+/**
+ * A model of an ONNX file as a module. Its weights are parameters, which are frozen, and the statistics of its batch
+ * normalisations are states. Their paths are the names of their tensors in the file.
+ */
+export class OnnxModule extends Module {
+  /** The variables, by the names of their tensors in the file. */
+  readonly variables: ReadonlyMap<string, Variable>;
+  readonly #variables: Map<string, Variable>;
+  readonly #model: Model;
+  readonly #stored = new WeakMap<TensorProto, Stored>();
+  /** For each tensor that nodes have variables of their own of, the node that has the variable with its name. */
+  readonly #owners = new Map<string, string>();
+  #inputs: Readonly<Record<string, TensorInfo>> = {};
+  #outputs: Readonly<Record<string, TensorInfo>> = {};
+
+  /** Only `importOnnx` calls this constructor. @internal */
+  constructor(scope: string | Scope, model: Model) {
+    super(scope);
+    this.#variables = new Map();
+    this.variables = this.#variables;
+    this.#model = model;
+  }
+
+  /** The shapes and dtypes of the inputs, by their names in the file. Inputs with a fixed value are not among them. */
+  get inputs(): Readonly<Record<string, TensorInfo>> {
+    return this.#inputs;
+  }
+
+  /** The shapes and dtypes of the outputs, by their names in the file, for inputs of the shapes of `inputs`. */
+  get outputs(): Readonly<Record<string, TensorInfo>> {
+    return this.#outputs;
+  }
+
+  /**
+   * Builds the graph of the model. Users call `apply`.
+   * @param feeds a node for each input, by the names in the file, of the dtype and the number of axes of the input, and
+   *   of its size where that is a number
+   * @returns the outputs, by their names in the file
+   * @throws ValueError if an input is missing or unknown; ShapeError or DTypeError if a node does not fit its input, or
+   *   the model cannot be applied to such shapes
+   */
+  forward(feeds: Readonly<Record<string, Operand>>): Record<string, Node> {
+    const given = new Map(
+      assertRecord(feeds, `${this}: expected a record of nodes by the names of inputs,`),
+    );
+    for (const name of given.keys()) {
+      if (this.#model.inputs.has(name)) continue;
+      const fixed = this.#model.fixed.has(name) ? ': its value was fixed at the import' : '';
+      throw new ValueError(`${this}: there is no input '${name}'${fixed}; ${this.#named()}`);
+    }
+    const nodes = new Map<string, Node>();
+    for (const [name, { shape, dtype }] of Object.entries(this.#inputs)) {
+      const operand = given.get(name);
+      if (operand === undefined) {
+        throw new ValueError(`${this}: the input '${name}' is missing; ${this.#named()}`);
+      }
+      const [node] = lift(`${this} input '${name}'`, [operand]) as [Node];
+      this.#assertFits(name, node, shape, dtype);
+      nodes.set(name, node);
+    }
+    const building = this.#build(nodes);
+    for (;;) {
+      const { done, value } = building.next();
+      if (done) return value;
+      // The elements of the file were read at the import.
+      if (value !== undefined) throw gone(`${this}`);
+    }
+  }
+
+  #named(): string {
+    const names = Object.keys(this.#inputs);
+    return names.length === 0 ? 'it has no inputs' : `its inputs are ${names.join(', ')}`;
+  }
+
+  #assertFits(name: string, node: Node, shape: Shape, dtype: DType): void {
+    if (node.dtype !== dtype) {
+      throw new DTypeError(
+        `${this}: the input '${name}' is ${dtype}, but received ${node.dtype}; cast() it`,
+      );
+    }
+    const fits =
+      node.shape.length === shape.length &&
+      shape.every((dim, axis) => typeof dim === 'string' || dim === node.shape[axis]);
+    if (fits) return;
+    throw new ShapeError(
+      `${this}: the input '${name}' has shape ${formatShape(shape)}, but received ${formatShape(node.shape)}`,
+    );
+  }
+
+  /**
+   * Builds the graph once, for inputs of the shapes of the file. This makes the variables, and finds what forebay does
+   * not support.
+   * @internal
+   */
+  *prepare(): Pauses<void> {
+    try {
+      const leaves = new Map(
+        [...this.#model.inputs].flatMap(([name, { type, shape }]) =>
+          shape === undefined
+            ? []
+            : [[name, input(name, shape, { dtype: this.#dtypeOf(type) })] as const],
+        ),
+      );
+      this.#inputs = infos(leaves);
+      this.#outputs = infos(new Map(Object.entries(yield* this.#build(leaves))));
+      this.#release();
+    } catch (cause) {
+      this.abandon();
+      throw cause;
+    }
+  }
+
+  *#build(inputs: ReadonlyMap<string, Node>): Pauses<Record<string, Node>> {
+    const { file, graph, sets, functions, fixed, outputs } = this.#model;
+    const frame = Frame.ofGraph(file, sets, graph);
+    for (const [name, node] of inputs) {
+      const { type } = this.#model.inputs.get(name) as ModelInput;
+      frame.values.set(name, Value.computed(type, node));
+    }
+    for (const [name, { type, value }] of fixed) {
+      const dtype = this.#dtypeOf(type);
+      frame.values.set(name, Value.known(knownOf(type, value), dtype));
+    }
+    const obstacles = new Obstacles();
+    const interpreter = new Interpreter(this.#importing(), functions, obstacles);
+    const values = yield* interpreter.resolve(frame, outputs);
+    obstacles.assertNone(file);
+    return Object.fromEntries(
+      outputs.map((name, index) => [
+        name,
+        (values[index] as Exclude<(typeof values)[number], typeof absent>).node,
+      ]),
+    );
+  }
+
+  #dtypeOf(type: ElementType): DType {
+    return isFloating(type.dtype) ? (this.#model.floats ?? type.dtype) : type.dtype;
+  }
+
+  #importing(): Importing {
+    return {
+      file: this.#model.file,
+      dtypeOf: (type) => this.#dtypeOf(type),
+      stored: (proto, name) => this.#storedOf(proto, name),
+      valueOf: (stored) =>
+        Value.stored(stored, () =>
+          isFloating(stored.type.dtype) && stored.size > 1
+            ? this.#variable('parameter', stored, stored.name)
+            : constantOf(stored, this.#dtypeOf(stored.type)),
+        ),
+      parameterOf: (stored) => this.#variable('parameter', stored, stored.name),
+      ownVariable: (kind, stored, owner) => this.#own(kind, stored, owner),
+    };
+  }
+
+  #storedOf(proto: TensorProto, name: string): Stored {
+    const known = this.#stored.get(proto);
+    if (known !== undefined) return known;
+    const { file, external } = this.#model;
+    const made = new Stored(file, name, proto, (tensor, bytes) => external(tensor, proto, bytes));
+    this.#stored.set(proto, made);
+    return made;
+  }
+
+  /** Returns the variable of a tensor, by its path. It is made when it is first needed. */
+  #variable(kind: 'parameter' | 'state', stored: Stored, path: string): Variable {
+    const known = this.#variables.get(path);
+    if (known !== undefined) return known;
+    const name = `${this.name}.${path}`;
+    const value = stored.tensor(this.#dtypeOf(stored.type));
+    const made = kind === 'parameter' ? parameter(name, value) : state(name, value);
+    if (kind === 'parameter') freezeAll([made], `${this}`);
+    this.#variables.set(path, made);
+    return made;
+  }
+
+  /** Returns a variable that no other node shares. The first node of a tensor gets the one with its name. */
+  #own(kind: 'parameter' | 'state', stored: Stored, owner: string): Variable {
+    const key = `${kind} ${owner}`;
+    const first = this.#owners.get(stored.name) ?? key;
+    this.#owners.set(stored.name, first);
+    const suffix = first === key ? '' : `.${kind === 'state' ? 'state.' : ''}${owner}`;
+    return this.#variable(kind, stored, `${stored.name}${suffix}`);
+  }
+
+  /** Frees what is no longer needed of the file. */
+  #release(): void {
+    releaseGraph(this.#model.graph, this.#stored);
+    for (const { node } of this.#model.functions.values()) releaseNodes(node, this.#stored);
+  }
+}
+
+function infos(nodes: ReadonlyMap<string, Node>): Record<string, TensorInfo> {
+  return Object.fromEntries(
+    [...nodes].map(([name, { shape, dtype }]) => [name, Object.freeze({ shape, dtype })]),
+  );
+}
+
+function constantOf(stored: Stored, dtype: DType): Node {
+  if (stored.type.dtype === 'int32') {
+    // An int64 that does not fit is refused only here, where arithmetic uses it.
+    return constant(stored.tensor(dtype));
+  }
+  const tensor = stored.tensor(dtype);
+  return tensor.shape.length === 0
+    ? constant(tensor.data[0] as number, { dtype })
+    : constant(tensor);
+}
+
+function releaseGraph(graph: GraphProto, made: WeakMap<TensorProto, Stored>): void {
+  for (const tensor of graph.initializer) releaseTensor(tensor, made);
+  releaseNodes(graph.node, made);
+}
+
+function releaseNodes(nodes: GraphProto['node'], made: WeakMap<TensorProto, Stored>): void {
+  for (const { attribute } of nodes) {
+    for (const { t, g } of attribute) {
+      if (t !== undefined) releaseTensor(t, made);
+      if (g !== undefined) releaseGraph(g, made);
+    }
+  }
+}
+
+/** Frees the elements of a tensor. Only those of a small tensor are kept, because other shapes may need them. */
+function releaseTensor(proto: TensorProto, made: WeakMap<TensorProto, Stored>): void {
+  const stored = made.get(proto);
+  stored?.release();
+  const pieces = [
+    proto.floatData,
+    proto.doubleData,
+    proto.int32Data,
+    proto.int64Data,
+    proto.uint64Data,
+  ];
+  const bytes = pieces.flat().reduce((sum, { length }) => sum + length, proto.rawData?.length ?? 0);
+  if (stored === undefined && bytes <= Stored.most) {
+    proto.rawData = proto.rawData?.slice();
+    return;
+  }
+  for (const piece of pieces) piece.length = 0;
+  proto.rawData = undefined;
+  if (stored === undefined) proto.dataLocation = 1; // in another file, which forward() does not read
+}

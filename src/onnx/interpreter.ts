@@ -1,0 +1,279 @@
+/**
+ * Builds the graph of a model: computes the values of names by the rows of the operator table. Only what the wanted
+ * names depend on is computed.
+ */
+
+import {
+  DTypeError,
+  type ForebayError,
+  FormatError,
+  GraphError,
+  ShapeError,
+  ValueError,
+} from '../errors.js';
+import { withinLayer } from '../graph/calls.js';
+import type { Node } from '../graph/node.js';
+import { isNode } from '../graph/node.js';
+import { Call, describe, type Importing, Unsupported } from './call.js';
+import { absent, Frame, type Task } from './frame.js';
+import type { AttributeProto, FunctionProto, NodeProto } from './messages.js';
+import { operatorOf } from './operators/index.js';
+import type { Value } from './value.js';
+
+/** What a generator of the interpreter yields: a promise to wait for, or undefined where the work may pause. */
+export type Pauses<T> = Generator<Promise<void> | undefined, T, void>;
+
+/** A name of a frame whose value is needed. */
+interface Want {
+  readonly frame: Frame;
+  readonly name: string;
+}
+
+/** Why nodes cannot be imported: the first error, and all nodes that forebay does not support. */
+export class Obstacles {
+  readonly unsupported = new Map<string, string>();
+  first: unknown;
+
+  /** @throws an error that lists all nodes that are not supported; otherwise, the first error */
+  assertNone(file: string): void {
+    if (this.unsupported.size > 0) {
+      const all = [...this.unsupported].map(([node, reason]) => `${node}: ${reason}`);
+      const shown = all.slice(0, mostListed);
+      const more = all.length > shown.length ? `; and ${all.length - shown.length} more` : '';
+      throw new FormatError(
+        `${file}: forebay does not support ${all.length === 1 ? 'a node' : `${all.length} nodes`} of the model: ${shown.join('; ')}${more}`,
+      );
+    }
+    if (this.first !== undefined) throw this.first;
+  }
+}
+
+/** The largest number of nodes in an error. */
+const mostListed = 200;
+
+export class Interpreter {
+  constructor(
+    readonly importing: Importing,
+    readonly functions: ReadonlyMap<string, FunctionProto>,
+    readonly obstacles: Obstacles,
+  ) {}
+
+  /** Computes the values of names. */
+  *resolve(frame: Frame, names: readonly string[]): Pauses<(Value | typeof absent)[]> {
+    const stack: Want[] = names.map((name) => ({ frame, name }));
+    while (stack.length > 0) {
+      const want = stack.at(-1) as Want;
+      const owner = want.frame.owner(want.name);
+      if (owner === undefined) {
+        throw new FormatError(
+          `${frame.file}: there is no tensor '${want.name}'; a node or an output needs it`,
+        );
+      }
+      if (owner.values.has(want.name)) {
+        stack.pop();
+        continue;
+      }
+      const proto = owner.stored.get(want.name);
+      if (proto !== undefined) {
+        const stored = this.importing.stored(proto, want.name);
+        const pending = stored.pending();
+        if (pending !== undefined) yield pending;
+        owner.values.set(want.name, this.importing.valueOf(stored));
+        continue;
+      }
+      const task = owner.producers.get(want.name) as Task;
+      const needed = wantsOf(task).filter(({ frame: from, name }) => !isReady(from, name));
+      if (needed.length > 0) {
+        if (++task.asked > (task.inner === undefined ? 1 : 2)) {
+          throw new FormatError(`${frame.file}: ${describe(task.proto)} depends on itself`);
+        }
+        stack.push(...needed);
+        continue;
+      }
+      yield undefined;
+      this.#step(task);
+    }
+    return names.map((name) => frame.owner(name)?.values.get(name) as Value | typeof absent);
+  }
+
+  /** Computes the outputs of a node whose inputs are ready, or finds the graph inside of it. */
+  #step(task: Task): void {
+    try {
+      if (task.inner !== undefined) {
+        const { frame, outputs } = task.inner;
+        finish(
+          task,
+          outputs.map((name) => frame.owner(name)?.values.get(name)),
+        );
+        return;
+      }
+      this.#run(task);
+    } catch (cause) {
+      this.#fail(task, cause);
+      finish(task, undefined);
+    }
+  }
+
+  #run(task: Task): void {
+    const { frame, proto } = task;
+    const inputs = proto.input.map((name) =>
+      name === '' ? undefined : frame.owner(name)?.values.get(name),
+    );
+    const domain = domainOf(proto.domain);
+    const body = this.functions.get(functionKey(domain, proto.opType, proto.overload));
+    if (body !== undefined) {
+      task.inner = inside(task, body, inputs);
+      return;
+    }
+    const row = operatorOf(domain, proto.opType ?? '');
+    const version = frame.sets.get(domain);
+    const misses = inputs.includes(absent);
+    if (version === undefined) {
+      throw new Unsupported(`the model imports no operator set of the domain '${domain}'`);
+    }
+    if (row === undefined) throw new Unsupported('forebay has no such operator');
+    const call = new Call(
+      this.importing,
+      proto,
+      version,
+      misses ? [] : (inputs as (Value | undefined)[]),
+      attributesOf(frame, proto),
+    );
+    if (proto.opType === 'If' && domain === '') {
+      this.#branch(task, call, misses);
+      return;
+    }
+    if (misses) {
+      finish(task, undefined);
+      return;
+    }
+    const name = proto.name || proto.output.find((output) => output !== '') || 'node';
+    const built = withinLayer(proto.opType ?? '', name, () => row.build(call));
+    call.assertAllRead();
+    const list: readonly (Value | Node | undefined)[] = Array.isArray(built) ? built : [built];
+    finish(
+      task,
+      list.map((one) => (isNode(one) ? call.like(one) : one)),
+    );
+  }
+
+  /** Finds the branch of an If, whose condition must be known. */
+  #branch(task: Task, call: Call, misses: boolean): void {
+    const branches = [call.graph('then_branch'), call.graph('else_branch')];
+    const condition = misses ? undefined : call.value(0).known?.numbers();
+    if (condition?.length !== 1) {
+      for (const branch of branches) this.#list(branch?.node ?? [], task.frame);
+      if (misses) finish(task, undefined);
+      else throw new Unsupported('its condition is computed, but must be known at the import');
+      return;
+    }
+    const branch = branches[condition[0] ? 0 : 1];
+    if (branch === undefined) throw new FormatError('a branch is missing');
+    const frame = Frame.ofGraph(task.frame.file, task.frame.sets, branch, task.frame);
+    task.inner = { frame, outputs: branch.output.map(({ name = '' }) => name) };
+  }
+
+  /** Lists the nodes of a graph that is not built, if forebay does not have their operators. */
+  #list(nodes: readonly NodeProto[], frame: Frame): void {
+    for (const proto of nodes) {
+      const domain = domainOf(proto.domain);
+      const known =
+        operatorOf(domain, proto.opType ?? '') !== undefined ||
+        this.functions.has(functionKey(domain, proto.opType, proto.overload));
+      if (!known) this.obstacles.unsupported.set(describe(proto), 'forebay has no such operator');
+      for (const { g } of proto.attribute) this.#list(g?.node ?? [], frame);
+    }
+  }
+
+  #fail(task: Task, cause: unknown): void {
+    if (cause instanceof Unsupported) {
+      this.obstacles.unsupported.set(describe(task.proto), cause.message);
+    } else {
+      this.obstacles.first ??= located(task, cause);
+    }
+  }
+}
+
+/** Returns the names that a task needs next. */
+function wantsOf({ frame, proto, inner }: Task): Want[] {
+  if (inner !== undefined) return inner.outputs.map((name) => ({ frame: inner.frame, name }));
+  return proto.input.filter((name) => name !== '').map((name) => ({ frame, name }));
+}
+
+function isReady(frame: Frame, name: string): boolean {
+  return frame.owner(name)?.values.has(name) === true;
+}
+
+/** Sets the values of the outputs of a node. */
+function finish(
+  { frame, proto }: Task,
+  results: readonly (Value | typeof absent | undefined)[] | undefined,
+): void {
+  proto.output.forEach((name, index) => {
+    if (name === '') return;
+    const result = results === undefined ? absent : results[index];
+    if (result === undefined) {
+      throw new Unsupported(`its output ${index}, '${name}', is used`);
+    }
+    frame.values.set(name, result);
+  });
+}
+
+/** Returns the body of a function, with the inputs and the attributes of a node that calls it. */
+function inside(
+  { frame: outer, proto }: Task,
+  body: FunctionProto,
+  inputs: readonly (Value | typeof absent | undefined)[],
+): NonNullable<Task['inner']> {
+  const attributes = new Map(attributesOf(outer, proto));
+  for (const usual of body.attributeProto) {
+    if (usual.name !== undefined && !attributes.has(usual.name)) attributes.set(usual.name, usual);
+  }
+  const sets = setsOf(body.opsetImport);
+  const frame = new Frame(outer.file, sets, body.node, undefined, attributes);
+  body.input.forEach((name, index) => {
+    const value = inputs[index];
+    if (value !== undefined) frame.values.set(name, value);
+  });
+  return { frame, outputs: body.output };
+}
+
+/** Returns the attributes of a node by name. An attribute that refers to one of the function has its value. */
+function attributesOf(frame: Frame, proto: NodeProto): Map<string, AttributeProto> {
+  const found = new Map<string, AttributeProto>();
+  for (const attribute of proto.attribute) {
+    const { name = '', refAttrName } = attribute;
+    const value = refAttrName ? frame.attributes?.get(refAttrName) : attribute;
+    if (value !== undefined) found.set(name, value);
+  }
+  return found;
+}
+
+/** Returns an error that names the file and the node. */
+function located(task: Task, cause: unknown): unknown {
+  const message = `${task.frame.file}: ${describe(task.proto)}: ${(cause as Error).message}`;
+  for (const Kind of [ShapeError, DTypeError, ValueError, GraphError, FormatError] as const) {
+    if (cause instanceof Kind)
+      return new (Kind as new (text: string, options: ErrorOptions) => ForebayError)(message, {
+        cause,
+      });
+  }
+  return cause;
+}
+
+/** Returns the name of a domain. The domain of ONNX itself has two names. */
+export function domainOf(domain: string | undefined): string {
+  return domain === undefined || domain === 'ai.onnx' ? '' : domain;
+}
+
+/** Returns the versions of operator sets by domain. */
+export function setsOf(
+  imports: readonly { domain?: string | undefined; version?: bigint | undefined }[],
+): Map<string, number> {
+  return new Map(imports.map(({ domain, version = 1n }) => [domainOf(domain), Number(version)]));
+}
+
+/** Returns the key of a function of a model. */
+export function functionKey(domain: string, name = '', overload = ''): string {
+  return `${domain}:${name}:${overload}`;
+}

@@ -1,0 +1,40 @@
+/** The table of operators: for each operator of ONNX that forebay imports, how its graph is built. */
+
+import { activations } from './activations.js';
+import { elementwise } from './elementwise.js';
+import { linear } from './linear.js';
+import { normalization } from './normalization.js';
+import { recurrent } from './recurrent.js';
+import { reductions } from './reductions.js';
+import { type Row, type Rows, row } from './row.js';
+import { shapes } from './shapes.js';
+import { windows } from './windows.js';
+
+/** The interpreter selects the branch of an If itself. */
+const control: Rows = {
+  If: row(
+    (call) => call.unsupported('its condition is computed'),
+    'a condition that is computed from inputs',
+  ),
+};
+
+/** The rows of each domain. */
+export const operators: Readonly<Record<string, Rows>> = {
+  '': {
+    ...elementwise,
+    ...activations,
+    ...reductions,
+    ...shapes,
+    ...linear,
+    ...windows,
+    ...normalization,
+    ...recurrent,
+    ...control,
+  },
+};
+
+/** Returns the row of an operator; undefined if forebay does not have it. */
+export function operatorOf(domain: string, name: string): Row | undefined {
+  const rows = Object.hasOwn(operators, domain) ? operators[domain] : undefined;
+  return rows !== undefined && Object.hasOwn(rows, name) ? rows[name] : undefined;
+}

@@ -1,0 +1,212 @@
+/**
+ * Messages of Protocol Buffers, described by tables: the fields of each message, with their numbers and kinds. Bytes are
+ * decoded to plain objects, and encoded from them.
+ *
+ * Input is not trusted. A length that the bytes do not allow is an error, byte strings and packed numbers are views of the
+ * input, and both the depth and the number of messages are limited.
+ */
+
+import { FormatError } from '../errors.js';
+import { BinaryReader, BinaryWriter, WireType } from './wire.js';
+
+/** The kinds of fields that are not messages, with their types in TypeScript. */
+interface Scalars {
+  /** A signed 64-bit integer, as a bigint. */
+  int64: bigint;
+  /** A signed 32-bit integer, or the number of an enumeration. */
+  int32: number;
+  float: number;
+  string: string;
+  /** A view of the input; a copy if there are only a few bytes, so that they do not keep the input in memory. */
+  bytes: Uint8Array;
+}
+
+/** A field that may occur once: a number, or text. Repeated numbers are packed if `packed` is true. */
+interface Field {
+  readonly number: number;
+  readonly kind: keyof Scalars | 'packed' | (() => Fields);
+  readonly repeated: boolean;
+}
+
+/** The fields of a message, by their names. */
+export type Fields = Readonly<Record<string, Field>>;
+
+/** A field with one value. */
+export function one(number: number, kind: keyof Scalars | (() => Fields)): Field {
+  return { number, kind, repeated: false };
+}
+
+/** A field with any number of values. */
+export function many(number: number, kind: keyof Scalars | (() => Fields)): Field {
+  return { number, kind, repeated: true };
+}
+
+/**
+ * A field with any number of packed numbers, which are kept as the bytes of the file. A tensor may have millions of them.
+ */
+export function packed(number: number): Field {
+  return { number, kind: 'packed', repeated: true };
+}
+
+/** The deepest message in a message. The reader of Google has the same limit. */
+const deepest = 100;
+/** The largest number of messages in a file. Each takes two bytes or more in the file, but over a hundred in memory. */
+const mostMessages = 4_000_000;
+
+type Decoded = Record<string, unknown>;
+
+/**
+ * Decodes a message: an object with the values of its fields. A field that the message lacks is undefined, and an empty
+ * list if it may be repeated. Unknown fields are skipped.
+ * @param file the name of the file in error messages
+ * @param what what the message is, as in 'an ONNX model'
+ * @throws FormatError, naming the file and the byte, if the bytes are not such a message
+ */
+export function decode<T>(file: string, what: string, fields: Fields, bytes: Uint8Array): T {
+  let messages = 0;
+  const message = (table: Fields, view: Uint8Array, depth: number): Decoded => {
+    const reader = new BinaryReader(view);
+    const at = () => view.byteOffset - bytes.byteOffset + reader.pos;
+    const fail = (why: string, cause?: unknown): never => {
+      throw new FormatError(`${file}: at byte ${at()}: this is not ${what}: ${why}`, { cause });
+    };
+    if (depth > deepest) fail(`messages are nested more than ${deepest} deep`);
+    if (++messages > mostMessages) fail(`it has more than ${mostMessages} messages`);
+    const { byNumber, empty } = prepared(table);
+    const found = empty();
+    try {
+      while (reader.pos < reader.len) {
+        const [number, wire] = reader.tag();
+        const known = byNumber.get(number);
+        if (known === undefined) {
+          reader.skip(wire, number);
+          continue;
+        }
+        const [name, field] = known;
+        const values = found[name];
+        if (field.kind === 'packed') {
+          (values as Uint8Array[]).push(packedBytes(reader, view, wire, number));
+        } else if (typeof field.kind === 'function') {
+          if (wire !== WireType.LengthDelimited) fail(`field ${number} is not a message`);
+          const below = message(field.kind(), reader.bytes(), depth + 1);
+          if (field.repeated) (values as unknown[]).push(below);
+          else found[name] = below;
+        } else if (field.repeated) {
+          scalars(reader, field.kind, wire, values as unknown[]);
+        } else {
+          found[name] = scalar(reader, field.kind, wire);
+        }
+      }
+    } catch (cause) {
+      if (cause instanceof FormatError) throw cause;
+      fail((cause as Error).message, cause);
+    }
+    return found;
+  };
+  return message(fields, bytes, 0) as T;
+}
+
+/** The wire types of the kinds. */
+const wires: Readonly<Record<keyof Scalars, WireType>> = {
+  int64: WireType.Varint,
+  int32: WireType.Varint,
+  float: WireType.Bit32,
+  string: WireType.LengthDelimited,
+  bytes: WireType.LengthDelimited,
+};
+
+function scalar(reader: BinaryReader, kind: keyof Scalars, wire: WireType): Scalars[keyof Scalars] {
+  if (wire !== wires[kind]) throw new Error(`a ${kind} has wire type ${wire}`);
+  switch (kind) {
+    case 'int64':
+      return BigInt(reader.int64());
+    case 'int32':
+      return reader.int32();
+    case 'float':
+      return reader.float();
+    case 'string':
+      return reader.string();
+    default:
+      return kept(reader.bytes());
+  }
+}
+
+/** Byte strings up to this length are copied. */
+const shortBytes = 256;
+
+function kept(bytes: Uint8Array): Uint8Array {
+  return bytes.length <= shortBytes ? bytes.slice() : bytes;
+}
+
+/** Reads one value of a repeated field, or several that are packed. */
+function scalars(reader: BinaryReader, kind: keyof Scalars, wire: WireType, into: unknown[]): void {
+  if (wire !== WireType.LengthDelimited || wires[kind] === WireType.LengthDelimited) {
+    into.push(scalar(reader, kind, wire));
+    return;
+  }
+  const inner = new BinaryReader(reader.bytes());
+  while (inner.pos < inner.len) into.push(scalar(inner, kind, wires[kind]));
+}
+
+/** Returns the bytes of packed numbers, or those of one number that is not packed. */
+function packedBytes(
+  reader: BinaryReader,
+  view: Uint8Array,
+  wire: WireType,
+  number: number,
+): Uint8Array {
+  if (wire === WireType.LengthDelimited) return kept(reader.bytes());
+  const start = reader.pos;
+  reader.skip(wire, number);
+  return kept(view.subarray(start, reader.pos));
+}
+
+interface Prepared {
+  readonly byNumber: ReadonlyMap<number, readonly [name: string, field: Field]>;
+  /** Returns a message without values. */
+  readonly empty: () => Decoded;
+}
+
+const preparations = new WeakMap<Fields, Prepared>();
+
+function prepared(table: Fields): Prepared {
+  const known = preparations.get(table);
+  if (known !== undefined) return known;
+  const fields = Object.entries(table);
+  const byNumber = new Map(fields.map(([name, field]) => [field.number, [name, field] as const]));
+  const empty = () =>
+    Object.fromEntries(fields.map(([name, { repeated }]) => [name, repeated ? [] : undefined]));
+  const made = { byNumber, empty };
+  preparations.set(table, made);
+  return made;
+}
+
+/** Encodes a message. Fields that are undefined or empty lists are left out. */
+export function encode(fields: Fields, message: object): Uint8Array {
+  const writer = new BinaryWriter();
+  write(writer, fields, message as Decoded);
+  return writer.finish();
+}
+
+function write(writer: BinaryWriter, fields: Fields, message: Decoded): void {
+  for (const [name, { number, kind, repeated }] of Object.entries(fields)) {
+    const value = message[name];
+    if (value === undefined) continue;
+    for (const one of repeated ? (value as unknown[]) : [value]) {
+      if (typeof kind === 'function') {
+        writer.tag(number, WireType.LengthDelimited).fork();
+        write(writer, kind(), one as Decoded);
+        writer.join();
+      } else if (kind === 'packed') {
+        writer.tag(number, WireType.LengthDelimited).bytes(one as Uint8Array);
+      } else {
+        writer.tag(number, wires[kind]);
+        if (kind === 'int64') writer.int64(one as bigint);
+        else if (kind === 'int32') writer.int32(one as number);
+        else if (kind === 'float') writer.float(one as number);
+        else if (kind === 'string') writer.string(one as string);
+        else writer.bytes(one as Uint8Array);
+      }
+    }
+  }
+}
