@@ -28,6 +28,8 @@ export interface Importing {
   valueOf(stored: Stored): Value;
   /** Returns the parameter of a tensor of the file. */
   parameterOf(stored: Stored): Node;
+  /** Returns a parameter with the elements of a list in an attribute. */
+  listed(name: string, elements: readonly number[], shape: readonly number[]): Node;
   /** Returns a parameter or a state with the elements of a tensor of the file that no other node has. */
   ownVariable(kind: 'parameter' | 'state', stored: Stored, owner: string): Node;
 }
@@ -210,6 +212,20 @@ export class Call {
   tensor(attribute: string, name: string): Stored | undefined {
     const found = this.#attribute(attribute, 'tensor')?.t;
     return found && this.importing.stored(found, name);
+  }
+
+  /**
+   * A list of floats that is a weight; undefined if the node does not have it. @param shapeOf returns the shape of the
+   * parameter, from the number of elements
+   */
+  attributeWeight(
+    name: string,
+    shapeOf: (elements: number) => readonly number[],
+  ): Node | undefined {
+    const elements = this.floats(name, undefined);
+    if (elements === undefined || elements.length === 0) return undefined;
+    const owner = this.proto.name || (this.proto.output[0] ?? '');
+    return this.importing.listed(`${owner}.${name}`, elements, shapeOf(elements.length));
   }
 
   graph(name: string): GraphProto | undefined {

@@ -1,17 +1,18 @@
 /** The module that `importOnnx` makes. */
 
+import { types } from 'node:util';
 import { assertRecord } from '../arguments/read.js';
-import { DTypeError, ShapeError, ValueError } from '../errors.js';
+import { DTypeError, FormatError, ShapeError, StateError, ValueError } from '../errors.js';
 import type { Shape } from '../graph/dimension.js';
 import { freezeAll } from '../graph/frozen.js';
 import { constant, input, lift, parameter, state, type Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
-import { Module } from '../modules/module.js';
+import { type Match, Module } from '../modules/module.js';
 import type { Scope } from '../modules/scope.js';
 import { type DType, isFloating } from '../tensor/dtype.js';
-import { formatShape } from '../tensor/shape.js';
-import type { Tensor } from '../tensor/tensor.js';
+import { formatShape, sizeOf } from '../tensor/shape.js';
+import { type Tensor, tensor } from '../tensor/tensor.js';
 import type { Importing } from './call.js';
 import { type ElementType, gone, knownOf, Stored } from './elements.js';
 import { type absent, Frame, type OperatorSets } from './frame.js';
@@ -60,6 +61,8 @@ export class OnnxModule extends Module {
   readonly #variables: Map<string, Variable>;
   readonly #model: Model;
   readonly #stored = new WeakMap<TensorProto, Stored>();
+  /** The names of the tensors of floats that the graph needs. Not all of them are variables. */
+  readonly #needed = new Set<string>();
   /** For each tensor that nodes have variables of their own of, the node that has the variable with its name. */
   readonly #owners = new Map<string, string>();
   #inputs: Readonly<Record<string, TensorInfo>> = {};
@@ -117,6 +120,31 @@ export class OnnxModule extends Module {
       // The elements of the file were read at the import.
       if (value !== undefined) throw gone(`${this}`);
     }
+  }
+
+  /**
+   * Undoes the freezing of parameters, so that optimizers whose updates are built later train them.
+   * @param match chooses parameters by their names in the file; by default, all of them
+   * @throws StateError if `match` chooses only tensors with which the import has computed; ValueError if it chooses
+   *   nothing, or is neither a function nor a regular expression
+   */
+  override unfreeze(match?: Match): void {
+    if (types.isRegExp(match)) {
+      const matches = (name: string) => name.search(match) >= 0;
+      const names = [...this.#variables.keys()];
+      if (!names.some(matches)) {
+        const computed = [...this.#needed].filter(matches).map((name) => `'${name}'`);
+        if (computed.length > 0) {
+          throw new StateError(
+            `${this} unfreeze: ${computed.join(', ')} cannot be trained, because the graph was computed at the import with its elements`,
+          );
+        }
+        throw new ValueError(
+          `${this} unfreeze: ${match} matches none of its variables, ${names.slice(0, 50).join(', ')}`,
+        );
+      }
+    }
+    super.unfreeze(match);
   }
 
   #named(): string {
@@ -194,13 +222,25 @@ export class OnnxModule extends Module {
       file: this.#model.file,
       dtypeOf: (type) => this.#dtypeOf(type),
       stored: (proto, name) => this.#storedOf(proto, name),
-      valueOf: (stored) =>
-        Value.stored(stored, () =>
-          isFloating(stored.type.dtype) && stored.size > 1
+      valueOf: (stored) => {
+        const floats = isFloating(stored.type.dtype);
+        if (floats) this.#needed.add(stored.name);
+        return Value.stored(stored, () =>
+          floats && stored.size > 1
             ? this.#variable('parameter', stored, stored.name)
             : constantOf(stored, this.#dtypeOf(stored.type)),
-        ),
+        );
+      },
       parameterOf: (stored) => this.#variable('parameter', stored, stored.name),
+      listed: (path, elements, shape) => {
+        const dtype = this.#model.floats ?? 'float32';
+        return this.#made('parameter', path, () => {
+          if (sizeOf(shape) === elements.length) return tensor([...elements], { shape, dtype });
+          throw new FormatError(
+            `${path} has ${elements.length} elements, not ${formatShape(shape)}`,
+          );
+        });
+      },
       ownVariable: (kind, stored, owner) => this.#own(kind, stored, owner),
     };
   }
@@ -214,12 +254,17 @@ export class OnnxModule extends Module {
     return made;
   }
 
-  /** Returns the variable of a tensor, by its path. It is made when it is first needed. */
+  /** Returns the variable of a tensor. */
   #variable(kind: 'parameter' | 'state', stored: Stored, path: string): Variable {
+    return this.#made(kind, path, () => stored.tensor(this.#dtypeOf(stored.type)));
+  }
+
+  /** Returns the variable of a path. It is made when it is first needed. */
+  #made(kind: 'parameter' | 'state', path: string, first: () => Tensor): Variable {
     const known = this.#variables.get(path);
     if (known !== undefined) return known;
     const name = `${this.name}.${path}`;
-    const value = stored.tensor(this.#dtypeOf(stored.type));
+    const value = first();
     const made = kind === 'parameter' ? parameter(name, value) : state(name, value);
     if (kind === 'parameter') freezeAll([made], `${this}`);
     this.#variables.set(path, made);

@@ -1,14 +1,17 @@
 // Runs the node tests of the Python package onnx, which tools/onnx/suite.py has written to a folder:
-//   node tools/onnx/suite.mjs FOLDER [--only TEXT] [--list] [--json FILE]
+//   node tools/onnx/suite.mjs FOLDER [--only TEXT] [--list] [--json FILE] [--pack FILE]
 // Prints how many passed, which operators forebay does not support, and every failure. A case is not supported if
 // importOnnx says so. Everything else that is not right is a failure.
 //
 // An input that is a shape, an axis, a count or a condition may be given as a constant: integers and bools with at most
 // one axis, and the inputs of floats that are listed below.
+//
+// --pack writes the small cases that passed to a file, test/onnx/data/suite.json.gz, which the tests run.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { gzipSync } from 'node:zlib';
 
 const require = createRequire(import.meta.url);
 const fb = require('../../dist/index.js');
@@ -24,6 +27,7 @@ const { values: options, positionals } = parseArgs({
     only: { type: 'string' },
     list: { type: 'boolean' },
     json: { type: 'string' },
+    pack: { type: 'string' },
   },
 });
 const root = positionals[0];
@@ -77,10 +81,16 @@ function wrong(name, result, expected, { rtol, atol }) {
   const wanted = expected.stored.numbers();
   const half = halves[expected.type.name];
   const relative = Math.max(rtol, half?.precision ?? leastRelative);
+  // Sums of large terms that cancel are as exact as the terms.
+  const largest = wanted.reduce(
+    (most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most),
+    0,
+  );
+  const absolute = Math.max(atol, largest * 2 ** -22);
   for (let index = 0; index < wanted.length; index++) {
     const [a, b] = [half ? half.round(result.data[index]) : result.data[index], wanted[index]];
     if (Object.is(a, b) || a === b || (Number.isNaN(a) && Number.isNaN(b))) continue;
-    if (Math.abs(a - b) <= atol + relative * Math.abs(b)) continue;
+    if (Math.abs(a - b) <= absolute + relative * Math.abs(b)) continue;
     return `${name}[${index}]: ${a}, not ${b}`;
   }
   return undefined;
@@ -138,11 +148,14 @@ async function attempt(entry, set, folder, inputs, fixed) {
   return undefined;
 }
 
+/** The cases in which inputs were given as constants. */
+const fixes = new Set();
+
 async function run(entry) {
-  for (const [number, set] of entry.sets.entries()) {
+  for (const [index, set] of entry.sets.entries()) {
     if (set.inputs === null || set.outputs === null)
       return ['unsupported', 'values that are no tensors'];
-    const folder = join(root, entry.name, `data_${number}`);
+    const folder = join(root, entry.name, `data_${index}`);
     const inputs = new Map();
     for (const [index, name] of set.inputs.entries()) {
       const tensor = tensorIn(join(folder, `input_${index}.pb`), name);
@@ -165,10 +178,11 @@ async function run(entry) {
           fixedFloats.has(name)),
     ];
     let outcome;
-    for (const fixed of tries) {
+    for (const [number, fixed] of tries.entries()) {
       try {
         const reason = await attempt(entry, set, folder, inputs, fixed);
         outcome = reason === undefined ? undefined : ['failed', reason];
+        if (number === 1) fixes.add(entry.name);
         break;
       } catch (error) {
         outcome = isUnsupported(error)
@@ -204,3 +218,33 @@ console.log(
 );
 if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results));
 if (results.failed.length > 0) process.exitCode = 1;
+
+/** The largest case that is packed, in bytes. Cases that are functions written out test the same operators again. */
+const mostBytes = 3000;
+
+function packed({ name, rtol, atol, sets }) {
+  const bytes = (file) => readFileSync(join(root, name, file)).toString('base64');
+  const tensors = (folder, kind, names) =>
+    names.map((tensor, index) => [tensor, bytes(`${folder}/${kind}_${index}.pb`)]);
+  return {
+    name,
+    rtol,
+    atol,
+    constants: fixes.has(name),
+    model: bytes('model.onnx'),
+    sets: sets.map(({ inputs, outputs }, index) => ({
+      inputs: tensors(`data_${index}`, 'input', inputs),
+      outputs: tensors(`data_${index}`, 'output', outputs),
+    })),
+  };
+}
+
+if (options.pack !== undefined) {
+  const names = new Set(results.passed.map(({ name }) => name));
+  const chosen = cases
+    .filter(({ name }) => names.has(name) && !name.includes('_expanded'))
+    .map(packed)
+    .filter((one) => JSON.stringify(one).length < (mostBytes * 4) / 3);
+  writeFileSync(options.pack, gzipSync(JSON.stringify({ onnx, cases: chosen }), { level: 9 }));
+  console.log(`${chosen.length} cases in ${options.pack}`);
+}

@@ -106,6 +106,10 @@ export const activations: Rows = {
   }),
   Mish: unary(mish),
   Swish: unary((x, call) => mul(x, sigmoid(mul(call.float('alpha', 1), x)))),
+  SwiGLU: row((call) => {
+    const [a, b] = [call.node(0), call.node(1)];
+    return mul(mul(a, sigmoid(mul(call.float('alpha', 1), a))), b);
+  }),
   Softmax: row((call) => along(call, softmax)),
   LogSoftmax: row((call) => along(call, logSoftmax)),
   Hardmax: row((call) => along(call, (x, axis) => hardmax(call, x, axis))),

@@ -1,13 +1,19 @@
 /** The table of operators: for each operator of ONNX that forebay imports, how its graph is built. */
 
 import { activations } from './activations.js';
+import { attentions } from './attention.js';
+import { classical } from './classical.js';
 import { elementwise } from './elementwise.js';
 import { linear } from './linear.js';
+import { losses } from './losses.js';
 import { normalization } from './normalization.js';
+import { quantization } from './quantization.js';
 import { recurrent } from './recurrent.js';
 import { reductions } from './reductions.js';
 import { type Row, type Rows, row } from './row.js';
+import { sampling } from './sampling.js';
 import { shapes } from './shapes.js';
+import { signal } from './signal.js';
 import { windows } from './windows.js';
 
 /** The interpreter selects the branch of an If itself. */
@@ -29,8 +35,14 @@ export const operators: Readonly<Record<string, Rows>> = {
     ...windows,
     ...normalization,
     ...recurrent,
+    ...attentions,
+    ...losses,
+    ...quantization,
+    ...sampling,
+    ...signal,
     ...control,
   },
+  'ai.onnx.ml': classical,
 };
 
 /** Returns the row of an operator; undefined if forebay does not have it. */
