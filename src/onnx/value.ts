@@ -78,12 +78,16 @@ export class Value {
 function constantElements(type: ElementType, node: Node): Known | undefined {
   const size = sizeOfDims(node.shape);
   if (typeof size !== 'number' || size > mostKnown) return undefined;
-  const depends = reachable([node]).some(
-    (below) =>
-      (below instanceof Leaf && below.kind !== 'constant') ||
-      ['random', 'extent'].includes(below.op.lowering.kind),
+  return isConstant(node) ? knownOf(type, evaluate(node)) : undefined;
+}
+
+/** Returns whether a node depends on constants alone. */
+export function isConstant(node: Node): boolean {
+  return reachable([node]).every((below) =>
+    below instanceof Leaf
+      ? below.kind === 'constant'
+      : !['random', 'extent'].includes(below.op.lowering.kind),
   );
-  return depends ? undefined : knownOf(type, evaluate(node));
 }
 
 function nodeOf(known: Known, dtype: DType): Node {

@@ -9,8 +9,6 @@ import {
   compile,
   input,
   type Node,
-  square,
-  sum,
   type Tensor,
   tensor,
 } from '../../src/index.js';

@@ -33,8 +33,7 @@ import { tensor } from '../../tensor/tensor.js';
 import type { Call } from '../call.js';
 import { elementTypes, isFloatingType } from '../elements.js';
 import type { Value } from '../value.js';
-import { type Built, type Rows, row } from './row.js';
-import { integers } from './shapes.js';
+import { type Built, integers, type Rows, row } from './row.js';
 
 /** The features as floats, [rows, features]. */
 function features(call: Call): Node {

@@ -4,9 +4,11 @@ import { activations } from './activations.js';
 import { attentions } from './attention.js';
 import { classical } from './classical.js';
 import { elementwise } from './elementwise.js';
+import { indexing } from './indexing.js';
 import { linear } from './linear.js';
 import { losses } from './losses.js';
 import { normalization } from './normalization.js';
+import { padding } from './padding.js';
 import { quantization } from './quantization.js';
 import { recurrent } from './recurrent.js';
 import { reductions } from './reductions.js';
@@ -31,6 +33,8 @@ export const operators: Readonly<Record<string, Rows>> = {
     ...activations,
     ...reductions,
     ...shapes,
+    ...indexing,
+    ...padding,
     ...linear,
     ...windows,
     ...normalization,

@@ -8,8 +8,7 @@ import type { Node } from '../../graph/node.js';
 import { add, cast, gather, mul, upsample2d, where } from '../../ops/index.js';
 import { tensor } from '../../tensor/tensor.js';
 import type { Call } from '../call.js';
-import { axesOf, numbersIn } from './row.js';
-import { integers } from './shapes.js';
+import { axesOf, integers, numbersIn } from './row.js';
 
 type Mode = 'nearest' | 'linear' | 'cubic';
 

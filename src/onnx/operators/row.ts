@@ -10,7 +10,7 @@ import { sizeOf } from '../../tensor/shape.js';
 import { tensor } from '../../tensor/tensor.js';
 import type { Call } from '../call.js';
 import { type ElementType, isFloatingType, Known, rangeOf } from '../elements.js';
-import type { Value } from '../value.js';
+import { isConstant, type Value } from '../value.js';
 
 /** The results of a node. A result that is a node has the type of the input with its dtype. */
 export type Built = Node | Value | readonly (Node | Value | undefined)[];
@@ -151,6 +151,7 @@ export function moved(
     return constant(tensor(indices, { shape: known.shape }));
   });
   const node = build(positions);
+  if (!isConstant(node)) return undefined;
   if (!node.shape.every((dim) => typeof dim === 'number')) return undefined;
   if (sizeOf(node.shape as number[]) > mostElements) return undefined;
   const result = evaluate(node);
@@ -187,6 +188,11 @@ export function wrapped(x: Node, type: ElementType): Node {
 /** Adds numbers of one shape or of shapes that broadcast. */
 export function total(nodes: readonly Node[]): Node {
   return nodes.reduce((sum, node) => add(sum, node));
+}
+
+/** Returns integers as a constant. */
+export function integers(elements: readonly number[], shape = [elements.length]): Node {
+  return constant(tensor(Int32Array.from(elements), { shape }));
 }
 
 // ---- Axes.
