@@ -1,10 +1,11 @@
 // Writes docs/names.md, the tables of ops, losses, layers, initialisers, optimizers and schedules, with the names that
 // they have in PyTorch, Keras and TensorFlow.js: `npm run tables`. The names of forebay are the exports of dist/. Those
-// of the others are in tools/tables/peers.json. test/house/tables.test.ts fails if an export has no row, or if the page
+// of the others are in tools/tables/peers.json. It also writes docs/onnx.md (tools/tables/onnx.mjs). test/house/tables.test.ts fails if an export has no row, or if the page
 // is not up to date.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { page as onnxPage } from './tables/onnx.mjs';
 
 const root = new URL('..', import.meta.url);
 const file = (path) => fileURLToPath(new URL(path, root));
@@ -108,5 +109,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     process.exitCode = 1;
   } else {
     writeFileSync(file('docs/names.md'), page());
+    writeFileSync(file('docs/onnx.md'), onnxPage());
   }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Installs the peers that are not development dependencies into .cmake/peers: PyTorch, JAX and onnx by pip into a
-// virtual environment, ONNX Runtime by npm. `./setup bench` runs this script. A second run finds everything installed
+// virtual environment, ONNX Runtime and models for it by npm. `./setup bench` runs this script. A second run finds everything installed
 // and changes nothing. If a peer is still missing at the end, the script says which one and exits with status 1.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -13,6 +13,8 @@ const python = `${venv}/bin/python`;
 const requirementsFile = `${root}bench/peers/requirements.txt`;
 const requirements = readFileSync(requirementsFile, 'utf8');
 const onnxRuntime = 'onnxruntime-node@^1.24.0';
+/** Models that find speech, for `npm run bench:onnx`. */
+const speechModels = '@ricky0123/vad-web@0.0.31';
 
 const say = (text) => process.stderr.write(`==> ${text}\n`);
 /** Runs a command, whose output goes to standard error. Returns true if the command succeeds. */
@@ -61,12 +63,13 @@ function installPython() {
 }
 
 function installNode() {
-  if (stamped('node', onnxRuntime)) return true;
+  const packages = [onnxRuntime, speechModels];
+  if (stamped('node', packages.join(' '))) return true;
   writeFileSync(`${folder}/package.json`, '{"private": true}\n');
   const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const works = run('npm', 'install', '--prefix', folder, ...options, onnxRuntime);
-  if (works) stamp('node', onnxRuntime);
-  else say('npm could not install onnxruntime-node (is the machine offline?)');
+  const works = run('npm', 'install', '--prefix', folder, ...options, ...packages);
+  if (works) stamp('node', packages.join(' '));
+  else say(`npm could not install ${packages.join(' and ')} (is the machine offline?)`);
   return works;
 }
 

@@ -1,5 +1,5 @@
-// Tests docs/names.md: every public op, layer and optimizer has a row, and the page is the one that tools/tables.mjs
-// writes.
+// Tests docs/names.md and docs/onnx.md: every public op, layer and optimizer has a row, and the pages are those that
+// tools/tables.mjs writes.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
@@ -18,6 +18,14 @@ const root = new URL('../../', import.meta.url);
 const { exported, peers, missing, unused, page }: Tables = await import(
   new URL('tools/tables.mjs', root).href
 );
+
+describe('docs/onnx.md', () => {
+  it('is written by npm run tables', async () => {
+    const onnx: { page(): string } = await import(new URL('tools/tables/onnx.mjs', root).href);
+    expect(readFileSync(new URL('docs/onnx.md', root), 'utf8')).toBe(onnx.page());
+    expect(onnx.page()).toContain('| `Conv` |');
+  });
+});
 
 describe('docs/names.md', () => {
   it('has a row for every public op, loss, layer, initialiser, optimizer and schedule', () => {

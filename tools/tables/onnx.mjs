@@ -1,0 +1,33 @@
+// Returns docs/onnx.md, the table of the operators of ONNX that `importOnnx` reads. It is made from the table of
+// operators in dist/onnx/operators: each operator is one row there. `npm run tables` writes the page.
+import { createRequire } from 'node:module';
+
+const require = createRequire(import.meta.url);
+
+/** The names of domains as the specification writes them. */
+const title = (domain) => (domain === '' ? 'ai.onnx' : domain);
+
+/** Returns the lines of the table of a domain. */
+function linesOf(rows) {
+  return Object.entries(rows)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, { without }]) => `| \`${name}\` | ${without ?? ''} |`);
+}
+
+export function page() {
+  const { operators } = require('../../dist/onnx/operators/index.js');
+  const sections = Object.entries(operators).map(
+    ([domain, rows]) =>
+      `## ${title(domain)}\n\n${Object.keys(rows).length} operators.\n\n| operator | not supported |\n|---|---|\n${linesOf(rows).join('\n')}\n`,
+  );
+  return `# Operators of ONNX
+
+The operators that \`importOnnx\` of \`forebay/onnx\` reads, in operator sets 7 to 28 of \`ai.onnx\`, with what it does not
+support of them. Functions that a model defines are replaced by their nodes. Tensors of float, double, float16, bfloat16,
+int8, int16, int32, int64, uint8, uint16, uint32, uint64 and bool are read. Values of 16 bits are computed as float32, and
+integers of 64 bits as int32. Everything else is refused at the import, with a list of all nodes that use it.
+
+<!-- \`npm run tables\` writes this page. -->
+
+${sections.join('\n')}`;
+}
