@@ -175,18 +175,27 @@ export class OnnxModule extends Module {
   *prepare(): Pauses<void> {
     try {
       const leaves = new Map(
-        [...this.#model.inputs].flatMap(([name, { type, shape }]) =>
-          shape === undefined
-            ? []
-            : [[name, input(name, shape, { dtype: this.#dtypeOf(type) })] as const],
-        ),
+        [...this.#model.inputs].map(([name, { type, shape }]) => {
+          if (shape !== undefined)
+            return [name, input(name, shape, { dtype: this.#dtypeOf(type) })];
+          throw new ShapeError(
+            `${this.#model.file}: the input '${name}' has no shape in the file: give it in the option inputs`,
+          );
+        }),
       );
       this.#inputs = infos(leaves);
       this.#outputs = infos(new Map(Object.entries(yield* this.#build(leaves))));
       this.#release();
     } catch (cause) {
       this.abandon();
-      throw cause;
+      const names = Object.values(this.#inputs).flatMap(({ shape }) =>
+        shape.filter((dim) => typeof dim === 'string'),
+      );
+      if (!(cause instanceof ShapeError) || names.length === 0) throw cause;
+      throw new ShapeError(
+        `${cause.message}; the option inputs gives numbers to the dimensions ${[...new Set(names)].join(', ')}`,
+        { cause },
+      );
     }
   }
 

@@ -5,7 +5,7 @@
 
 import {
   DTypeError,
-  type ForebayError,
+  ForebayError,
   FormatError,
   GraphError,
   ShapeError,
@@ -252,13 +252,12 @@ function attributesOf(frame: Frame, proto: NodeProto): Map<string, AttributeProt
 /** Returns an error that names the file and the node. */
 function located(task: Task, cause: unknown): unknown {
   const message = `${task.frame.file}: ${describe(task.proto)}: ${(cause as Error).message}`;
-  for (const Kind of [ShapeError, DTypeError, ValueError, GraphError, FormatError] as const) {
-    if (cause instanceof Kind)
-      return new (Kind as new (text: string, options: ErrorOptions) => ForebayError)(message, {
-        cause,
-      });
+  for (const Kind of [ShapeError, DTypeError, ValueError, GraphError] as const) {
+    if (cause instanceof Kind) return new Kind(message, { cause });
   }
-  return cause;
+  if (cause instanceof ForebayError && !(cause instanceof FormatError)) return cause;
+  // Anything else is an error of the file, such as a node without its inputs.
+  return new FormatError(message, { cause });
 }
 
 /** Returns the name of a domain. The domain of ONNX itself has two names. */

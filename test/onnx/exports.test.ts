@@ -4,14 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import {
-  checkGradients,
-  compile,
-  input,
-  type Node,
-  type Tensor,
-  tensor,
-} from '../../src/index.js';
+import { checkGradients, compile, input, type Node, type Tensor, tensor } from '../../src/index.js';
 import { importOnnx } from '../../src/onnx/index.js';
 
 interface Values {

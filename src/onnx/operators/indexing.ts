@@ -25,7 +25,7 @@ import { addAlongAxis } from '../../ops/indexing.js';
 import type { Call } from '../call.js';
 import { elementTypes, isFloatingType, Known } from '../elements.js';
 import type { Value } from '../value.js';
-import { axisOf, integers, moving, numbersIn, numeric, type Rows, row } from './row.js';
+import { axisOf, bounded, integers, moving, numbersIn, numeric, type Rows, row } from './row.js';
 
 const first = () => [0];
 
@@ -137,7 +137,7 @@ function gatherND(call: Call): Node {
     const shape = found.shape;
     const flat = reshape(found, [count, ...(shape.length > batch ? [-1] : [])]);
     const offsets = integers(
-      Array.from({ length: count }, (_, index) => index * perBatch),
+      Array.from({ length: bounded(count, 'rows') }, (_, index) => index * perBatch),
       [count, ...(shape.length > batch ? [1] : [])],
     );
     const moved = numeric(elementTypes.int64, [flat, offsets], add);
@@ -230,7 +230,7 @@ function reversed(call: Call, [x]: readonly Node[]): Node {
     number,
   ];
   const dims = shape.map((_, axis) => (axis === time ? steps : axis === batch ? rows : 1));
-  const order = Array.from({ length: steps * rows }, (_, index) => {
+  const order = Array.from({ length: bounded(steps * rows, 'elements') }, (_, index) => {
     const [step, at] =
       time < batch
         ? [Math.floor(index / rows), index % rows]

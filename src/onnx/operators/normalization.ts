@@ -23,7 +23,7 @@ import {
 } from '../../ops/index.js';
 import { normalized } from '../../ops/normalization.js';
 import type { Call } from '../call.js';
-import { axesOf, axisOf, type Rows, row, total } from './row.js';
+import { axesOf, axisOf, bounded, type Rows, row, total } from './row.js';
 
 const keepDims = { keepDims: true } as const;
 
@@ -131,7 +131,7 @@ function localResponse(call: Call): Node {
     axis === 1 ? [before, size - 1 - before] : [0, 0],
   );
   const squares = pad(square(x), sides);
-  const windows = Array.from({ length: size }, (_, start) =>
+  const windows = Array.from({ length: bounded(size, 'channels') }, (_, start) =>
     slice(squares, { axis: 1, start, end: start + channels }),
   );
   return div(x, pow(add(mul(total(windows), alpha / size), bias), beta));

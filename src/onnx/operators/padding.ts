@@ -5,7 +5,7 @@ import type { Node } from '../../graph/node.js';
 import { broadcastTo, cast, concat, gather, pad, reshape, slice } from '../../ops/index.js';
 import type { Call } from '../call.js';
 import type { Value } from '../value.js';
-import { axesOf, integers, moved, type Rows, row } from './row.js';
+import { axesOf, bounded, integers, moved, type Rows, row } from './row.js';
 
 /** Adds elements at the sides of axes. A negative number of them removes elements. */
 function padded(call: Call): Value {
@@ -66,7 +66,7 @@ function wrapAround(call: Call, x: Node, added: readonly (readonly [number, numb
     const length = node.shape[axis] as Dim;
     if (typeof length !== 'number') return call.unsupported(`an axis of the length '${length}'`);
     const indices = Array.from(
-      { length: before + length + after },
+      { length: bounded(before + length + after, 'elements of an axis') },
       (_, index) => (((index - before) % length) + length) % length,
     );
     return gather(node, integers(indices), axis);

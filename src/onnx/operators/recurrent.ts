@@ -27,7 +27,7 @@ import {
   where,
 } from '../../ops/index.js';
 import type { Call } from '../call.js';
-import { numbersIn, type Rows, row } from './row.js';
+import { bounded, numbersIn, type Rows, row } from './row.js';
 
 type Activation = (x: Node) => Node;
 
@@ -250,7 +250,7 @@ function unrolled(
   initial: readonly Node[],
   { steps, lengths, backwards, functions }: Unrolling,
 ): { hidden: Node; state: readonly Node[] } {
-  const order = Array.from({ length: steps }, (_, index) =>
+  const order = Array.from({ length: bounded(steps, 'time steps') }, (_, index) =>
     backwards ? steps - 1 - index : index,
   );
   const hidden = new Array<Node>(steps);

@@ -8,7 +8,7 @@ import type { Node } from '../../graph/node.js';
 import { add, cast, gather, mul, upsample2d, where } from '../../ops/index.js';
 import { tensor } from '../../tensor/tensor.js';
 import type { Call } from '../call.js';
-import { axesOf, integers, numbersIn } from './row.js';
+import { axesOf, bounded, integers, numbersIn } from './row.js';
 
 type Mode = 'nearest' | 'linear' | 'cubic';
 
@@ -105,7 +105,7 @@ function tapsAt(call: Call, how: Interpolation, along: Along, at: number): Taps 
   const stretch = antialias ? Math.min(along.scale, 1) : 1;
   const reach = (mode === 'linear' ? 1 : 2) / stretch;
   const start = Math.floor(-reach) + 1;
-  const count = 2 - 2 * start;
+  const count = bounded(2 - 2 * start, 'taps');
   const kernel = (distance: number) =>
     mode === 'linear' ? Math.max(0, 1 - Math.abs(distance)) : cubicKernel(distance, cubic);
   const weights = Array.from({ length: count }, (_, i) => kernel((start + i - ratio) * stretch));
@@ -122,7 +122,9 @@ function tapsAt(call: Call, how: Interpolation, along: Along, at: number): Taps 
 
 /** Resizes along one axis. */
 function resizedAlong(call: Call, x: Node, how: Interpolation, along: Along): Node {
-  const taps = Array.from({ length: along.size }, (_, at) => tapsAt(call, how, along, at));
+  const taps = Array.from({ length: bounded(along.size, 'elements of an axis') }, (_, at) =>
+    tapsAt(call, how, along, at),
+  );
   const within = (index: number) => Math.min(Math.max(index, 0), along.length - 1);
   const rank = x.shape.length;
   const beside = (elements: readonly number[], dtype: 'float' | 'bool') => {

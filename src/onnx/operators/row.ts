@@ -1,5 +1,6 @@
 /** Rows of the operator table, and what many of them share. */
 
+import { FormatError } from '../../errors.js';
 import { evaluate } from '../../evaluate/evaluate.js';
 import type { Dim, Shape } from '../../graph/dimension.js';
 import { constant } from '../../graph/leaf.js';
@@ -34,6 +35,17 @@ export function row(build: (call: Call) => Built, without?: string): Row {
 
 /** The largest number of elements that are computed at the import. */
 const mostElements = 2 ** 16;
+/** The largest number of steps or elements that the graph of a node is made of. */
+const mostParts = 2 ** 24;
+
+/**
+ * Returns a number of elements, of parts or of time steps that a graph is made of. A damaged file may have any number.
+ * @throws FormatError if it is not a whole number, or if it is too large
+ */
+export function bounded(count: number, what: string): number {
+  if (Number.isSafeInteger(count) && count >= 0 && count <= mostParts) return count;
+  throw new FormatError(`expected at most ${mostParts} ${what}, but found ${count}`);
+}
 
 /** Returns the elements of a value if they are known and cannot be trained. */
 export function foldable(value: Value): Known | undefined {

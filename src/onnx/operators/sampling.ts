@@ -27,7 +27,7 @@ import {
 } from '../../ops/index.js';
 import { tensor } from '../../tensor/tensor.js';
 import type { Call } from '../call.js';
-import { axesOf, numbersIn, type Rows, row, total } from './row.js';
+import { axesOf, bounded, numbersIn, type Rows, row, total } from './row.js';
 
 /** The weights of the neighbours of a position, whose distance to the first is `ratio`. */
 type Weights = (ratio: Node) => readonly Node[];
@@ -157,7 +157,10 @@ function affineGrid(call: Call): Node {
   const theta = call.node(0);
   const [, , ...lengths] = call.numbers(1, 'the size');
   const aligned = call.flag('align_corners');
-  const count = lengths.reduce((a, b) => a * b, 1);
+  const count = bounded(
+    lengths.reduce((a, b) => a * b, 1),
+    'positions',
+  );
   const axes = lengths.length;
   const points = new Float64Array((axes + 1) * count).fill(1);
   let step = count;

@@ -18,7 +18,7 @@ import {
 import { tensor } from '../../tensor/tensor.js';
 import type { Call } from '../call.js';
 import { elementTypeOf, elementTypes, Known } from '../elements.js';
-import { axisOf, numbersIn, type Rows, row } from './row.js';
+import { axisOf, bounded, numbersIn, type Rows, row } from './row.js';
 
 /** A window that is a sum of cosines. */
 const window = (...factors: readonly number[]) =>
@@ -26,7 +26,7 @@ const window = (...factors: readonly number[]) =>
     const size = call.number(0, 'the size');
     const type = elementTypeOf(call.int('output_datatype', 1)) ?? elementTypes.float;
     const period = call.flag('periodic', true) ? size : size - 1;
-    const elements = Array.from({ length: size }, (_, at) =>
+    const elements = Array.from({ length: bounded(size, 'elements') }, (_, at) =>
       factors.reduce(
         (sum, factor, k) => sum + (-1) ** k * factor * Math.cos((2 * Math.PI * k * at) / period),
         0,
@@ -43,7 +43,7 @@ function turning(
   wave: (angle: number) => number,
   like: Node,
 ): Node {
-  const elements = Float64Array.from({ length: rows * columns }, (_, index) => {
+  const elements = Float64Array.from({ length: bounded(rows * columns, 'factors') }, (_, index) => {
     // The product is reduced first, so that the angle is exact.
     const product = (Math.floor(index / columns) * (index % columns)) % length;
     return wave((2 * Math.PI * product) / length);
@@ -151,10 +151,13 @@ function realInverse(real: Node, imaginary: Node | undefined, length: number): N
   // Each frequency but the first, and the middle one of an even length, counts twice.
   const weight = (k: number) => (k === 0 || 2 * k === length ? 1 : 2) / length;
   const matrix = (wave: (angle: number) => number) => {
-    const elements = Float64Array.from({ length: half * length }, (_, index) => {
-      const [k, at] = [Math.floor(index / length), index % length];
-      return weight(k) * wave((2 * Math.PI * ((k * at) % length)) / length);
-    });
+    const elements = Float64Array.from(
+      { length: bounded(half * length, 'factors') },
+      (_, index) => {
+        const [k, at] = [Math.floor(index / length), index % length];
+        return weight(k) * wave((2 * Math.PI * ((k * at) % length)) / length);
+      },
+    );
     return cast(constant(tensor(elements, { shape: [half, length] })), real.dtype);
   };
   const by = (x: Node, wave: (angle: number) => number) =>
@@ -179,7 +182,7 @@ function shortTime(call: Call): Node {
     signal.shape.length === 2 ? reshape(signal, [...signal.shape, 1]) : signal,
   );
   const frames = (x: Node) => {
-    const cut = Array.from({ length: count }, (_, at) =>
+    const cut = Array.from({ length: bounded(count, 'parts') }, (_, at) =>
       slice(x, { axis: 1, start: at * step, end: at * step + size }),
     );
     const all = stack(cut, 1);

@@ -25,7 +25,7 @@ import {
 } from '../../ops/index.js';
 import type { Call } from '../call.js';
 import { resize, upsample } from './resize.js';
-import { numbersIn, numeric, type Rows, row } from './row.js';
+import { bounded, numbersIn, numeric, type Rows, row } from './row.js';
 
 /** Windows along the axes of images: one number, or one pair of numbers, for each. */
 interface Windows {
@@ -131,7 +131,7 @@ function convolved(
   const count = Math.floor((depth + before + after - dilation * (size - 1) - 1) / stride) + 1;
   const none: Pair = [0, 0];
   const longer = pad(x, [none, none, [before, after], none, none]);
-  const parts = Array.from({ length: size }, (_, at) => {
+  const parts = Array.from({ length: bounded(size, 'filters') }, (_, at) => {
     const start = at * dilation;
     const end = start + (count - 1) * stride + 1;
     const rows = transpose(slice(longer, { axis: 2, start, end, step: stride }), [0, 2, 1, 3, 4]);
