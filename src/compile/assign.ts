@@ -4,6 +4,7 @@ import { types } from 'node:util';
 import { describeValue } from '../arguments/describe.js';
 import { reading } from '../arguments/read.js';
 import { ValueError } from '../errors.js';
+import { assertUnwritten } from '../graph/in-flight.js';
 import { type Input, input, isVariable, type Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { Module } from '../modules/module.js';
@@ -13,6 +14,7 @@ import {
   matched,
   type TransferOptions,
   transferOptions,
+  valuesOf,
 } from '../modules/transfer.js';
 import { sharedArray, type TypedArray } from '../tensor/dtype.js';
 import { isTensor, type Tensor } from '../tensor/tensor.js';
@@ -61,8 +63,20 @@ export async function assign(
       return [name, { shape, dtype, description: dtype }] as const;
     }),
   );
-  const { pairs, missing, unexpected } = matched('assign', targets, offered, read);
-  await write(new Map(pairs.map(([target, name]) => [target, sources.get(name) as Source])));
+  const found = matched('assign', targets, offered, read);
+  const moved = valuesOf(
+    'assign',
+    found,
+    (name) => sources.get(name) as Source,
+    (source) => {
+      if (!isVariable(source)) return source;
+      // The layout of the value changes, so it is read now and not in the run that writes it.
+      assertUnwritten('assign', source);
+      return source.value;
+    },
+  );
+  await write(new Map(moved));
+  const { missing, unexpected } = found;
   return { missing, unexpected };
 }
 

@@ -144,7 +144,7 @@ export const unreadBits: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Returns the description of an element type for error messages, with the dtype to which it is converted. */
-export function describeType({ name, dtype }: ElementType): string {
+export function describeType({ name }: ElementType, dtype: DType): string {
   return name === dtype ? name : `${name}, which is read as ${dtype}`;
 }
 

@@ -7,11 +7,10 @@
  */
 
 import { FormatError } from '../errors.js';
-import type { DType } from '../tensor/dtype.js';
 import { formatShape, maxRank } from '../tensor/shape.js';
 import { elementsOf } from './bytes.js';
 import { type ElementType, safetensorsType, unreadBits } from './elements.js';
-import { isWellFormed, JsonMistake, JsonReader } from './json.js';
+import { isWellFormed, type JsonReader, readJson } from './json.js';
 
 /** Strings of the user, by name. The file stores them with the tensors. */
 export type Metadata = Readonly<Record<string, string>>;
@@ -35,9 +34,7 @@ export interface Header {
 }
 
 /** A tensor to write. */
-export interface NewEntry extends Pick<Entry, 'name' | 'shape' | 'begin' | 'end'> {
-  readonly dtype: DType;
-}
+export type NewEntry = Pick<Entry, 'name' | 'code' | 'shape' | 'begin' | 'end'>;
 
 /**
  * Returns whether the dtype code of a tensor is one of the codes of the format. If not, the file is damaged, or its
@@ -63,14 +60,6 @@ export const mostHeaderBytes = 100_000_000;
 /** The number of bytes before the JSON. They contain its length. */
 export const lengthBytes = 8;
 
-const codes: Readonly<Record<DType, string>> = {
-  float32: 'F32',
-  float64: 'F64',
-  int32: 'I32',
-  bool: 'BOOL',
-  uint8: 'U8',
-};
-
 /** Returns the bytes of a file before its data: the JSON and its length. Their number is a multiple of 8. */
 export function formatHeader({
   entries,
@@ -79,8 +68,8 @@ export function formatHeader({
   readonly entries: readonly NewEntry[];
   readonly metadata: Metadata;
 }): Uint8Array {
-  const tensors = entries.map(({ name, dtype, shape, begin, end }) => {
-    return [name, { dtype: codes[dtype], shape, data_offsets: [begin, end] }] as const;
+  const tensors = entries.map(({ name, code, shape, begin, end }) => {
+    return [name, { dtype: code, shape, data_offsets: [begin, end] }] as const;
   });
   const all = [...(Object.keys(metadata).length > 0 ? [[metadataKey, metadata] as const] : [])];
   const json = JSON.stringify(Object.fromEntries<unknown>([...all, ...tensors]));
@@ -100,35 +89,12 @@ export function formatHeader({
  *   tensors overlap, leave a gap or exceed the data
  */
 export function parseHeader(file: string, json: Uint8Array, dataBytes: number): Header {
-  const text = decode(file, json);
-  try {
-    const header = readHeader(text);
-    checkRanges(file, header.entries, dataBytes);
-    return header;
-  } catch (cause) {
-    if (!(cause instanceof JsonMistake)) throw cause;
-    const before = Buffer.byteLength(text.slice(0, cause.position));
-    throw new FormatError(`${file}: at byte ${lengthBytes + before}: ${cause.message}`, { cause });
-  }
+  const header = readJson(file, 'the header', json, lengthBytes, readHeader);
+  checkRanges(file, header.entries, dataBytes);
+  return header;
 }
 
-function decode(file: string, json: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(json);
-  } catch (cause) {
-    // The error of the decoder has no position. Decode leniently and encode again: the first byte that differs is where
-    // the text stops being valid. If no byte differs, the last character is incomplete.
-    const again = Buffer.from(new TextDecoder('utf-8', { ignoreBOM: true }).decode(json));
-    const differs = json.findIndex((byte, index) => byte !== again[index]);
-    const at = differs < 0 ? json.length : differs;
-    throw new FormatError(`${file}: at byte ${lengthBytes + at}: the header is not UTF-8`, {
-      cause,
-    });
-  }
-}
-
-function readHeader(text: string): Header {
-  const reader = new JsonReader(text);
+function readHeader(reader: JsonReader): Header {
   const entries: Entry[] = [];
   const metadata: [string, string][] = [];
   reader.object((name, position) => {
@@ -138,7 +104,6 @@ function readHeader(text: string): Header {
       entries.push(readEntry(reader, name, position));
     }
   });
-  reader.end();
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
   return { entries, metadata: Object.fromEntries(metadata) };
 }

@@ -1,7 +1,9 @@
 /**
- * Reads the JSON of a safetensors header strictly: objects, strings and lists of sizes. Other values can be skipped.
- * `JSON.parse` is not enough: it drops one of two equal keys, and it does not give the position of an error.
+ * Reads the JSON of files strictly: objects, strings and lists of sizes. Other values can be skipped. `JSON.parse` is not
+ * enough: it drops one of two equal keys, and it does not give the position of an error.
  */
+
+import { FormatError } from '../errors.js';
 
 /**
  * The largest number of nested objects and lists. This limit prevents a stack overflow. serde_json, which the
@@ -11,7 +13,7 @@ const deepest = 127;
 const scalar = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 
 /** An error in a JSON text, with its position in characters. */
-export class JsonMistake extends Error {
+class JsonMistake extends Error {
   constructor(
     message: string,
     readonly position: number,
@@ -20,12 +22,54 @@ export class JsonMistake extends Error {
   }
 }
 
+/**
+ * Reads JSON that is a part of a file, or a whole file.
+ * @param what the name of the part in error messages
+ * @param start the position of the part in the file
+ * @throws FormatError, naming file and byte, if the bytes are not UTF-8, or if `read` finds a mistake
+ */
+export function readJson<T>(
+  file: string,
+  what: string,
+  bytes: Uint8Array,
+  start: number,
+  read: (reader: JsonReader) => T,
+): T {
+  const text = decode(file, what, bytes, start);
+  try {
+    const reader = new JsonReader(text, what);
+    const value = read(reader);
+    reader.end();
+    return value;
+  } catch (cause) {
+    if (!(cause instanceof JsonMistake)) throw cause;
+    const before = Buffer.byteLength(text.slice(0, cause.position));
+    throw new FormatError(`${file}: at byte ${start + before}: ${cause.message}`, { cause });
+  }
+}
+
+function decode(file: string, what: string, json: Uint8Array, start: number): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(json);
+  } catch (cause) {
+    // The error of the decoder has no position. Decode leniently and encode again: the first byte that differs is where
+    // the text stops being valid. If no byte differs, the last character is incomplete.
+    const again = Buffer.from(new TextDecoder('utf-8', { ignoreBOM: true }).decode(json));
+    const differs = json.findIndex((byte, index) => byte !== again[index]);
+    const at = differs < 0 ? json.length : differs;
+    throw new FormatError(`${file}: at byte ${start + at}: ${what} is not UTF-8`, { cause });
+  }
+}
+
 export class JsonReader {
   readonly #text: string;
+  readonly #what: string;
   #position = 0;
 
-  constructor(text: string) {
+  /** @param what the name of the text in error messages */
+  constructor(text: string, what: string) {
     this.#text = text;
+    this.#what = what;
   }
 
   get position(): number {
@@ -156,7 +200,7 @@ export class JsonReader {
 
   #here(): string {
     const character = this.#text[this.#position];
-    return character === undefined ? 'the end of the header' : JSON.stringify(character);
+    return character === undefined ? `the end of ${this.#what}` : JSON.stringify(character);
   }
 }
 

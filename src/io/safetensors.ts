@@ -7,36 +7,44 @@ import { describeValue } from '../arguments/describe.js';
 import { checkedLater } from '../arguments/kinds.js';
 import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
 import { assertRecord } from '../arguments/read.js';
-import { FormatError, ValueError } from '../errors.js';
+import { ValueError } from '../errors.js';
 import type { Variable } from '../graph/leaf.js';
 import { namedValues, type Restored } from '../modules/named.js';
-import { bytesOf, type DType } from '../tensor/dtype.js';
-import { allocate, Tensor } from '../tensor/tensor.js';
-import { bytesAt, writtenBytes } from './bytes.js';
-import { describeType, type ElementType, readElements } from './elements.js';
+import { mapOption } from '../modules/transfer.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { codes, encoded, floatTypes, type Written, withTypes, writtenBytesOf } from './encoding.js';
 import { type OpenFile, writeAtomically } from './files.js';
-import { type Described, fitting } from './fitting.js';
+import { fitting } from './fitting.js';
 import {
-  type Entry,
   formatHeader,
   type Header,
-  isKnown,
   isWritable,
   lengthBytes,
   type Metadata,
   metadataKey,
   mostHeaderBytes,
   type NewEntry,
-  parseHeader,
-  unreadable,
 } from './header.js';
-import { type Found, type LoadOptions, readLoadOptions, report, Selection } from './selection.js';
+import { type LoadOptions, readLoadOptions, report, Selection } from './selection.js';
 import { type FilePath, type FileSource, pathOf, sourceOf } from './sources.js';
-import { restoredIn, type Saved, savedTensors } from './values.js';
+import { described, readHeader, readSelected, readStored, storedIn } from './stored.js';
+import { mappedTensors, restoredIn, type Saved, savedTensors } from './values.js';
 
 const saveOptions = declareOptions('save', {
   /** Strings of your own, by name, which the file stores with the tensors. `loadMetadata` returns them. */
   metadata: optional(checkedLater<Metadata>('a record of strings')),
+  /**
+   * The type in which floats are written: `'float16'`, `'bfloat16'`, `'float32'` or `'float64'`; or types by the names of
+   * tensors. Numbers are rounded to the nearest, of two equally near ones to the even one. By default floats are written
+   * in their own dtype. Integers and bools always are.
+   */
+  dtype: optional(floatTypes, 'dtypes', 'type', 'precision'),
+  /**
+   * The names in the file, if they differ from the paths of the variables: a function of the path, or a record of names
+   * by path. Or a map that also knows layouts, such as `maps.pytorch(net)`. A variable is left out if the function
+   * returns undefined.
+   */
+  map: mapOption,
 });
 
 /** The options of `save`. */
@@ -49,15 +57,24 @@ export interface SaveOptions extends OptionsOf<typeof saveOptions> {}
  * @param file a path or a `file:` URL
  * @param values a module, whose variables are saved under their paths relative to it; a list of parameters and states,
  *   which are saved under their own names; or a record of variables, tensors and modules by their names in the file
- * @throws ValueError if a value cannot be saved or an option is unknown; GraphError if two values have the same
- *   name; StateError if a run in flight writes a parameter; FormatError, naming the file, if it cannot be written.
- *   After an error the file is unchanged.
+ * @throws ValueError if a value cannot be saved, if a finite number is too large for the option `dtype`, or if an option
+ *   is unknown or invalid; DTypeError if the option `dtype` is not a type of floats, or names a tensor that is not saved
+ *   or has no floats; GraphError if two values have the same name; StateError if a run in flight writes a parameter;
+ *   FormatError, naming the file, if it cannot be written. After an error the file is unchanged.
  */
 export function save(file: FilePath, values: Saved, options?: SaveOptions): void {
   const path = pathOf(file, 'save');
-  const { metadata = {} } = saveOptions.read(options);
-  const { header, tensors } = layOut('save', namedValues<Tensor>('save', values), metadata);
-  writeAtomically(path, [header, ...tensors.map(writtenBytes)]);
+  const { metadata = {}, dtype, map } = saveOptions.read(options);
+  const named = namedValues<Tensor>('save', values);
+  const outgoing =
+    map === undefined ? savedTensors('save', named) : mappedTensors('save', named, map);
+  const { header, written } = layOutWritten('save', withTypes('save', outgoing, dtype), metadata);
+  writeAtomically(path, content(header, written));
+}
+
+function* content(header: Uint8Array, written: readonly Written[]): Generator<Uint8Array> {
+  yield header;
+  for (const one of written) yield* encoded('save', one);
 }
 
 /** The content of a file to write: the header, then the tensors in this order. */
@@ -67,27 +84,37 @@ export interface FilePlan {
 }
 
 /**
- * Returns the content of the file for these values and metadata.
+ * Returns the content of the file for these values and metadata. All elements are written in their dtypes.
  * @throws ValueError if a value cannot be saved; StateError if a run in flight writes a variable
  */
 export function layOut(
   context: string,
   values: ReadonlyMap<string, Variable | Tensor>,
-  givenMetadata: Metadata,
+  metadata: Metadata,
 ): FilePlan {
+  const own = withTypes(context, savedTensors(context, values));
+  const { header, written } = layOutWritten(context, own, metadata);
+  return { header, tensors: written.map(({ tensor }) => tensor) };
+}
+
+/** Returns the header of a file, and its tensors in their order in the file. */
+function layOutWritten(
+  context: string,
+  tensors: readonly Written[],
+  givenMetadata: Metadata,
+): { header: Uint8Array; written: readonly Written[] } {
   const metadata = checkMetadata(context, givenMetadata);
-  const named = savedTensors(context, values);
-  for (const { name } of named) {
+  for (const { name } of tensors) {
     if (isWritable(name) && name !== metadataKey) continue;
     throw new ValueError(`${context}: a tensor of a file cannot be named ${JSON.stringify(name)}`);
   }
   // Tensors with larger elements come first, so that each tensor begins at a multiple of its element size.
-  named.sort((a, b) => bytesOf[b.tensor.dtype] - bytesOf[a.tensor.dtype]);
+  const written = [...tensors].sort((a, b) => writtenBytesOf[b.type] - writtenBytesOf[a.type]);
   let end = 0;
-  const entries = named.map(({ name, tensor: { dtype, shape, size } }): NewEntry => {
+  const entries = written.map(({ name, type, tensor: { shape, size } }): NewEntry => {
     const begin = end;
-    end += size * bytesOf[dtype];
-    return { name, dtype, shape, begin, end };
+    end += size * writtenBytesOf[type];
+    return { name, code: codes[type], shape, begin, end };
   });
   const header = formatHeader({ entries, metadata });
   if (header.length - lengthBytes > mostHeaderBytes) {
@@ -95,7 +122,7 @@ export function layOut(
       `${context}: the header would take ${header.length - lengthBytes} bytes, but the format allows ${mostHeaderBytes}`,
     );
   }
-  return { header, tensors: named.map(({ tensor }) => tensor) };
+  return { header, written };
 }
 
 /**
@@ -120,37 +147,19 @@ export function load(file: FileSource, into?: Restored | LoadOptions): Record<st
   if (wanted !== undefined) {
     return source.read((open) => {
       return restoreTensors(source.name, open, (header) => {
-        return fitting('load', source.name, header.entries.map(described), wanted);
+        const found = header.entries.map((entry) => described(entry));
+        return fitting('load', source.name, found, wanted);
       });
     });
   }
   const options = readLoadOptions('load', into);
-  const { tensors, skipped } = source.read((open) => readSafetensors(source.name, open, options));
+  const { tensors, skipped } = source.read((open) => {
+    const stored = storedIn(source.name, open);
+    const names = stored.map(({ entry }) => entry.name);
+    return readSelected(stored, new Selection(source.name, options, names));
+  });
   report('load', source.name, skipped, options.onSkipped);
   return tensors;
-}
-
-/** Reads tensors from an `OpenFile`, as `load` does. `file` is the name of the file in error messages. */
-export function readSafetensors(file: string, open: OpenFile, options: LoadOptions = {}): Found {
-  const { header, dataStart } = readHeader(file, open);
-  const names = header.entries.map(({ name }) => name);
-  const selection = new Selection(file, options, names);
-  const tensors: (readonly [string, Tensor])[] = [];
-  for (const entry of header.entries) {
-    const { name, type } = entry;
-    if (!selection.has(name)) continue;
-    const reason = unreadable(entry);
-    if (type === undefined || reason !== undefined) {
-      // A tensor of an unknown dtype is not skipped, because the file may be damaged. Users can read the other tensors
-      // with the option `only`.
-      const left = isKnown(entry) && selection.skip(name, reason as string);
-      if (left) continue;
-      throw selection.refusal(name, reason as string);
-    }
-    const dtype = selection.dtypeOf(name) ?? type.dtype;
-    tensors.push([name, readTensor(file, open, dataStart, { ...entry, type }, dtype)]);
-  }
-  return { tensors: Object.fromEntries(tensors), skipped: selection.skipped };
 }
 
 /**
@@ -163,58 +172,13 @@ export function restoreTensors(
   open: OpenFile,
   choose: (header: Header) => ReadonlyMap<string, Variable>,
 ): Record<string, Tensor> {
-  let wanted!: ReadonlyMap<string, Variable>;
-  const tensors = readChosen(file, open, (header) => {
-    wanted = choose(header);
-    return new Set(wanted.keys());
-  });
+  const { header, dataStart } = readHeader(file, open);
+  const wanted = choose(header);
+  const tensors = header.entries
+    .filter(({ name }) => wanted.has(name))
+    .map((entry) => [entry.name, readStored({ file, open, dataStart, entry })] as const);
   for (const [name, tensor] of tensors) wanted.get(name)?.set(tensor);
   return Object.fromEntries(tensors);
-}
-
-/**
- * Reads tensors, in the dtypes of `described`.
- * @param choose returns the names of the tensors to read. All of them must be readable
- */
-export function readChosen(
-  file: string,
-  open: OpenFile,
-  choose: (header: Header) => ReadonlySet<string>,
-): Map<string, Tensor> {
-  const { header, dataStart } = readHeader(file, open);
-  const chosen = choose(header);
-  return new Map(
-    header.entries
-      .filter((entry): entry is ReadableEntry => entry.type !== undefined && chosen.has(entry.name))
-      .map((entry) => {
-        return [entry.name, readTensor(file, open, dataStart, entry, entry.type.dtype)] as const;
-      }),
-  );
-}
-
-type ReadableEntry = Entry & { readonly type: ElementType };
-
-function readTensor(
-  file: string,
-  open: OpenFile,
-  dataStart: number,
-  { name, type, shape, begin }: ReadableEntry,
-  dtype: DType,
-): Tensor {
-  const what = `${file}: tensor '${name}'`;
-  const data = allocate(dtype, shape, `${what}:`);
-  readElements(what, open, dataStart + begin, type, dtype, data);
-  return new Tensor(data, shape, dtype);
-}
-
-/** Returns the description of a tensor in a file, for `fitting` and for error messages. */
-export function described(entry: Entry): Described {
-  const { name, code, type, shape } = entry;
-  const reason = unreadable(entry);
-  if (type === undefined || reason !== undefined) {
-    return { name, shape, dtype: undefined, description: `${code}: ${reason}` };
-  }
-  return { name, shape, dtype: type.dtype, description: describeType(type) };
 }
 
 /**
@@ -225,29 +189,6 @@ export function described(entry: Entry): Described {
 export function loadMetadata(file: FileSource): Record<string, string> {
   const source = sourceOf(file, 'loadMetadata');
   return source.read((open) => ({ ...readHeader(source.name, open).header.metadata }));
-}
-
-function readHeader(file: string, open: OpenFile): { header: Header; dataStart: number } {
-  if (open.size < lengthBytes) {
-    throw new FormatError(
-      `${file}: truncated: expected the ${lengthBytes} bytes of a header's length at byte 0, but the file ends after ${open.size}`,
-    );
-  }
-  const lengthField = bytesAt(open, 0, lengthBytes);
-  const length = new DataView(lengthField.buffer).getBigUint64(0, true);
-  if (length > BigInt(mostHeaderBytes)) {
-    throw new FormatError(
-      `${file}: not a safetensors file: the header's length at byte 0 is ${length}, but the format allows ${mostHeaderBytes}`,
-    );
-  }
-  const dataStart = lengthBytes + Number(length);
-  if (dataStart > open.size) {
-    throw new FormatError(
-      `${file}: truncated: expected a header of ${length} bytes at byte ${lengthBytes}, but the file ends after ${open.size}`,
-    );
-  }
-  const json = bytesAt(open, lengthBytes, Number(length));
-  return { header: parseHeader(file, json, open.size - dataStart), dataStart };
 }
 
 /**

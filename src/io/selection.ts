@@ -54,7 +54,7 @@ const namesOrPattern: Kind<readonly string[] | RegExp> = {
   accepts: (value) => types.isRegExp(value) || isListOfStrings(value),
 };
 
-const loadOptions = declareOptions('load, loadNpz', {
+const loadOptions = declareOptions('load, loadSharded, loadNpz', {
   /**
    * Read only the tensors of these names, each of which must be in the file and readable. Or read only the tensors
    * whose names match a regular expression, such as `/^encoder\./`. All tensors by default.
@@ -73,7 +73,7 @@ const loadOptions = declareOptions('load, loadNpz', {
   onSkipped: optional(callback<(skipped: readonly Skipped[]) => void>(), 'skipped', 'onSkip'),
 });
 
-/** The options of `load` and `loadNpz`. */
+/** The options of `load`, `loadSharded` and `loadNpz`. */
 export interface LoadOptions extends OptionsOf<typeof loadOptions> {}
 
 /** Checks the options. @throws ValueError or DTypeError if an option is not acceptable */

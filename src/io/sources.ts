@@ -55,6 +55,8 @@ export function absolutePathOf(file: unknown, context: string): string {
 export interface Source {
   /** The name of the source in error messages. */
   readonly name: string;
+  /** Whether the source is bytes in memory. */
+  readonly inMemory: boolean;
   /**
    * Opens the source, calls `read`, and closes the source.
    * @throws FormatError if it is missing, not a regular file, or unreadable
@@ -70,10 +72,10 @@ export function sourceOf(source: unknown, context: string): Source {
   const bytes = bytesOf(source, context);
   if (bytes === undefined) {
     const name = pathOf(source, context);
-    return { name, read: (read) => withFile(name, read) };
+    return { name, inMemory: false, read: (read) => withFile(name, read) };
   }
   const name = `the bytes given to ${context}`;
-  return { name, read: (read) => read(inMemory(name, bytes)) };
+  return { name, inMemory: true, read: (read) => read(inMemory(name, bytes)) };
 }
 
 function bytesOf(source: unknown, context: string): Uint8Array | undefined {

@@ -1,10 +1,16 @@
 /** `copy` copies the values of variables from one module to another. */
 
 import { assertAtRest, assertUnwritten } from '../graph/in-flight.js';
-import type { Variable } from '../graph/leaf.js';
+import { isVariable, type Variable } from '../graph/leaf.js';
 import { Tensor } from '../tensor/tensor.js';
 import { namedVariables, type Restored } from './named.js';
-import { type LeftOut, matched, type TransferOptions, transferOptions } from './transfer.js';
+import {
+  type LeftOut,
+  matched,
+  type TransferOptions,
+  transferOptions,
+  valuesOf,
+} from './transfer.js';
 
 /**
  * Copies the values of parameters and states to those of the same relative path. Each argument is a module, a list of
@@ -31,21 +37,28 @@ export function copy(from: Restored, to: Restored, options?: TransferOptions): L
       },
     ),
   );
-  const { pairs, missing, unexpected } = matched('copy', targets, offered, read);
-  const copies = pairs.map(([target, name]) => {
-    const source = sources.get(name) as Variable;
-    assertUnwritten('copy', source);
-    assertAtRest('copy', target);
-    return { target, source };
-  });
+  const found = matched('copy', targets, offered, read);
+  const copies = valuesOf(
+    'copy',
+    found,
+    (name) => {
+      const source = sources.get(name) as Variable;
+      assertUnwritten('copy', source);
+      return source;
+    },
+    ({ value }) => value,
+  );
+  for (const [target] of copies) assertAtRest('copy', target);
   // If a variable is both read and written, as in a swap, its value is read before it is written.
-  const written = new Set(copies.map(({ target }) => target));
-  const values = copies.map(({ source }) => {
+  const written = new Set(copies.map(([target]) => target));
+  const values = copies.map(([, source]) => {
+    if (!isVariable(source)) return source;
     const { data, shape, dtype } = source.value;
     return written.has(source) ? new Tensor(data.slice(), shape, dtype) : source.value;
   });
-  copies.forEach(({ target }, index) => {
+  copies.forEach(([target], index) => {
     target.set(values[index] as Tensor);
   });
+  const { missing, unexpected } = found;
   return { missing, unexpected };
 }

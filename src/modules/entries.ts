@@ -18,7 +18,7 @@ export function setPaths(module: Module, pathOf: (field: string) => string): voi
  * Returns the path, relative to a module, of what a field holds: the part of the name below the name of the module. If
  * the name is not below it, the path of the field.
  */
-function pathWithin(module: Module, field: string, name: string): string {
+export function pathWithin(module: Module, field: string, name: string): string {
   const pathOf = pathsOf.get(module);
   if (pathOf !== undefined) return pathOf(field);
   return name.startsWith(`${module.name}.`) ? name.slice(module.name.length + 1) : field;

@@ -18,14 +18,26 @@ export interface Held {
  * @throws ValueError if what a field holds cannot be read
  */
 export function heldBy(module: Module): Held[] {
+  const seen = new Set<unknown>();
+  return placesIn(module).filter(({ value }) => !seen.has(value) && seen.add(value));
+}
+
+/**
+ * Returns what a module holds itself, in the order of its fields. A variable or a module is listed for each place that
+ * holds it.
+ * @throws ValueError if what a field holds cannot be read
+ */
+export function placesIn(module: Module): Held[] {
   const found: Held[] = [];
   const seen = new Set<unknown>([module]);
   const visit = (field: string, value: unknown) => {
     if (typeof value !== 'object' || value === null || seen.has(value)) return;
-    seen.add(value);
     if (isVariable(value) || isModule(value)) {
       found.push({ field, value });
-    } else if (!isNode(value)) {
+      return;
+    }
+    seen.add(value);
+    if (!isNode(value)) {
       const parts = reading(`${module}: the field ${field}:`, value, () => [...partsOf(value)]);
       for (const [key, part] of parts) visit(`${field}.${key}`, part);
     }

@@ -17,8 +17,9 @@ import { writeInBackground } from '../io/background.js';
 import { writtenBytes } from '../io/bytes.js';
 import { fitting } from '../io/fitting.js';
 import type { Header, Metadata } from '../io/header.js';
-import { described, layOut, restoreTensors } from '../io/safetensors.js';
+import { layOut, restoreTensors } from '../io/safetensors.js';
 import { absolutePathOf, type FilePath, type FileSource, sourceOf } from '../io/sources.js';
+import { described } from '../io/stored.js';
 import { allocate, type Tensor } from '../tensor/tensor.js';
 import { adaptedTo } from './optimizer-states.js';
 import { formatProgress, type Progress, parseProgress } from './progress.js';
@@ -129,7 +130,7 @@ export function resume(file: FileSource, options: ResumeOptions): Checkpoint {
         `resume: ${name} has the runs of ${runs.length} programs, but ${programs.length} were given`,
       );
     }
-    const entries = header.entries.map(described);
+    const entries = header.entries.map((entry) => described(entry));
     const names = entries.map((entry) => entry.name);
     const { wanted, ignored } = adaptedTo(names, leaves, updates);
     fitting('resume', name, entries, wanted);

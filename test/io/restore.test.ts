@@ -128,7 +128,7 @@ describe('save and restore', () => {
     const error = untouched((net) => restore(file(), net));
     expect(error).toBeInstanceOf(FormatError);
     expect(error.message).toBe(
-      `${file()}: the values do not fit the variables: missing: 'dense.bias'; unexpected: 'extra', 'more'; of another shape: 'dense.weight' is [1, 3], but [parameter 'net.dense.weight'] is [2, 3]; of another dtype: 'mean' is float64, but [state 'net.mean'] is float32; give the option map if the names differ, or strict: false to leave out what is missing or unexpected`,
+      `${file()}: the values do not fit the variables: missing: 'dense.bias'; unexpected: 'extra', 'more'; of another shape: 'dense.weight' is [1, 3], but [parameter 'net.dense.weight'] is [2, 3]; of another dtype: 'mean' is float64, but [state 'net.mean'] is float32; give the option map if the names differ, or strict: false to leave out what is missing or unexpected; give the option dtype to convert elements`,
     );
     const lax = untouched((net) => restore(file(), net, { strict: false }));
     expect(lax.message).not.toContain('missing');
