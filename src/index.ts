@@ -96,12 +96,14 @@ export { type Replacements, substitute } from './graph/substitute.js';
 export { type Edge, WaitList } from './graph/waitlist.js';
 export type { Region, Window } from './graph/window.js';
 export { type CsvColumn, type CsvColumns, type CsvOptions, loadCsv, parseCsv } from './io/csv.js';
+export type { FloatType, FloatTypes } from './io/encoding.js';
 export type { Metadata } from './io/header.js';
 export { type LoadNpyOptions, loadNpy, saveNpy } from './io/npy.js';
 export { loadNpz, type SaveNpzOptions, saveNpz } from './io/npz.js';
-export { restore } from './io/restore.js';
+export { type RestoreOptions, restore } from './io/restore.js';
 export { load, loadMetadata, type SaveOptions, save } from './io/safetensors.js';
 export type { DTypes, LoadOptions, Skipped } from './io/selection.js';
+export { loadSharded } from './io/sharded.js';
 export type { FilePath, FileSource, FileUrl } from './io/sources.js';
 export type { Saved } from './io/values.js';
 export * from './losses/index.js';
@@ -118,6 +120,7 @@ export { Scope, type ScopeOptions, scope } from './modules/scope.js';
 export { Sequential, type SequentialLayer } from './modules/sequential.js';
 export { summary } from './modules/summary.js';
 export type { LeftOut, NameMap, TransferOptions } from './modules/transfer.js';
+export type { WeightMap } from './modules/weights.js';
 export { type ConfigureOptions, configure } from './native/configure.js';
 export { type NativeInfo, nativeInfo } from './native/info.js';
 export { getThreads, setThreads } from './native/threads.js';
@@ -152,6 +155,7 @@ export {
   RMSNorm,
   type RMSNormOptions,
 } from './nn/normalization.js';
+export { maps, type PytorchOptions, type Renaming } from './nn/pytorch.js';
 export {
   type Directions,
   type HiddenState,

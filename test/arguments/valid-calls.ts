@@ -120,6 +120,10 @@ fb.saveNpy('saved.npy', w);
 fb.saveNpz('saved.npz', { w });
 await fb.checkpoint('saved.checkpoint', checkpointed() as unknown as fb.CheckpointOptions);
 const { readFileSync, writeFileSync } = await import('node:fs');
+writeFileSync(
+  'saved.safetensors.index.json',
+  JSON.stringify({ weight_map: { w: 'saved.safetensors' } }),
+);
 writeFileSync('saved.csv', 'a,b\n1,2\n3,4\n');
 const loadOptions = { only: ['w'], dtype: { w: 'float64' }, onSkipped: () => {} };
 const csvOptions = {
@@ -294,8 +298,13 @@ const table: Readonly<Record<string, () => Call>> = {
   summary: () => ({ args: [layer] }),
   substitute: () => ({ args: [{ loss }, new Map([[w, fb.mul(w, 2)]])] }),
   restore: () => ({
-    args: ['saved.safetensors', { w }, { map: { w: 'w' }, strict: true }],
+    args: ['saved.safetensors', { w }, { map: { w: 'w' }, strict: true, dtype: { w: 'float32' } }],
   }),
+  'restore, by a map of PyTorch': () => ({
+    args: ['saved.safetensors', { w }, { map: fb.maps.pytorch({ w }), dtype: 'float32' }],
+  }),
+  'maps.pytorch': () => ({ args: [{ layer, w }, { rename: { w: 'v' } }] }),
+  'maps.pytorch, of a module': () => ({ args: [layer, { rename: (name: string) => `a.${name}` }] }),
   copy: () => ({ args: [{ w }, [w], { map: (path: string) => path, strict: false }] }),
   assign: () => ({ args: [{ w }, { w: fb.tensor(data) }, { map: { w: 'w' }, strict: true }] }),
   'assign, from a module': () => ({ args: [layer, layer, {}] }),
@@ -651,12 +660,22 @@ const table: Readonly<Record<string, () => Call>> = {
   },
 
   // files
-  save: () => ({ args: ['new.safetensors', { w }, { metadata: { key: 'value' } }] }),
+  save: () => ({
+    args: [
+      'new.safetensors',
+      { w },
+      { metadata: { key: 'value' }, dtype: { w: 'float16' }, map: {} },
+    ],
+  }),
+  'save, by a map of PyTorch': () => ({
+    args: ['new.safetensors', layer, { dtype: 'bfloat16', map: fb.maps.pytorch(layer) }],
+  }),
   'save, of a list': () => ({ args: ['new.safetensors', [w], {}] }),
   load: () => ({ args: ['saved.safetensors', [w]] }),
   'load, into a record': () => ({ args: ['saved.safetensors', { w }] }),
   'load, with options': () => ({ args: ['saved.safetensors', loadOptions] }),
   'load, of bytes': () => ({ args: [readFileSync('saved.safetensors')] }),
+  loadSharded: () => ({ args: ['saved.safetensors.index.json', loadOptions] }),
   loadMetadata: () => ({ args: ['saved.safetensors'] }),
   saveNpy: () => ({ args: ['new.npy', w] }),
   loadNpy: () => ({ args: ['saved.npy', { dtype: 'float64' }] }),
