@@ -2,7 +2,7 @@
 
 import { GraphError } from '../errors.js';
 import type { Variable } from '../graph/leaf.js';
-import { heldBy } from './held.js';
+import { heldBy, placesIn } from './held.js';
 import { isModule } from './known.js';
 import type { Module } from './module.js';
 
@@ -18,10 +18,29 @@ export function setPaths(module: Module, pathOf: (field: string) => string): voi
  * Returns the path, relative to a module, of what a field holds: the part of the name below the name of the module. If
  * the name is not below it, the path of the field.
  */
-export function pathWithin(module: Module, field: string, name: string): string {
-  const pathOf = pathsOf.get(module);
-  if (pathOf !== undefined) return pathOf(field);
-  return name.startsWith(`${module.name}.`) ? name.slice(module.name.length + 1) : field;
+function pathWithin(module: Module, field: string, name: string): string {
+  const isBelow = !pathsOf.has(module) && name.startsWith(`${module.name}.`);
+  return isBelow ? name.slice(module.name.length + 1) : pathOfField(module, field);
+}
+
+/** Returns the path, relative to a module, of a field, whatever the name of what it holds. */
+function pathOfField(module: Module, field: string): string {
+  return pathsOf.get(module)?.(field) ?? field;
+}
+
+/**
+ * Returns what a module holds itself, by relative path, in the order of its fields. What several fields hold has several
+ * paths, of which the first is that of `entriesOf`.
+ */
+export function placesOf(module: Module): { path: string; value: Variable | Module }[] {
+  const seen = new Set<Variable | Module>();
+  return placesIn(module).map(({ field, value }) => {
+    const path = seen.has(value)
+      ? pathOfField(module, field)
+      : pathWithin(module, field, value.name as string);
+    seen.add(value);
+    return { path, value };
+  });
 }
 
 /**

@@ -9,8 +9,8 @@ import { declareOptions, type OptionsOf, optional } from '../arguments/options.j
 import { assertList, assertRecord, isList, isRecord, reading } from '../arguments/read.js';
 import { ValueError } from '../errors.js';
 import { isVariable, type Variable } from '../graph/leaf.js';
-import { pathWithin } from '../modules/entries.js';
-import { modulesOf, placesIn } from '../modules/held.js';
+import { placesOf } from '../modules/entries.js';
+import { modulesOf } from '../modules/held.js';
 import { isModule } from '../modules/known.js';
 import type { Module } from '../modules/module.js';
 import { namedVariables, type Restored } from '../modules/named.js';
@@ -110,7 +110,10 @@ function namesOf(modules: Restored): Names {
     const known = names.get(group) ?? parts.map(() => []);
     names.set(group, known);
     parts.forEach((part, index) => {
-      known[index]?.push(...part.names.map((name) => prefix + name));
+      const before = known[index] as string[];
+      const others = part.names.map((name) => prefix + name);
+      // Modules above the scope of a variable may hold it, too. Its path is the same for all of them.
+      before.push(...others.filter((name) => !before.includes(name)));
     });
   };
   const addPlain = (variable: Variable, path: string) => {
@@ -123,17 +126,11 @@ function namesOf(modules: Restored): Names {
   const visit = (module: Module, prefix: string, within: readonly Module[]) => {
     const { groups, children, inner } = forms.get(module) as Form;
     for (const group of groups) add(group, prefix);
-    const seen = new Set<Variable | Module>();
-    for (const { field, value } of placesIn(module)) {
-      // The first place has the path of `entries`.
-      const own = seen.has(value) ? field : pathWithin(module, field, value.name as string);
-      const path = `${prefix}${own}`;
-      seen.add(value);
+    for (const { path, value } of placesOf(module)) {
       if (!isModule(value)) {
-        addPlain(value, path);
+        addPlain(value, `${prefix}${path}`);
       } else if (!inner.has(value) && !within.includes(value)) {
-        const key = children.get(value);
-        visit(value, key === undefined ? `${path}.` : `${prefix}${key}.`, [...within, value]);
+        visit(value, `${prefix}${children.get(value) ?? path}.`, [...within, value]);
       }
     }
   };

@@ -398,6 +398,31 @@ describe('a map', () => {
     );
   });
 
+  it('names a layer at each place that holds it, and ends if modules hold one another', () => {
+    const shared = new Dense('shared', { inputs: 2, units: 2, bias: false });
+    const sequence = new Sequential('sequence', [shared, relu, shared]);
+    class Parent extends Module {
+      readonly part = new Net(this.scope('part'));
+      readonly sequences = [sequence, new Sequential(this.scope('other'), [shared])];
+      readonly again = new Map([['own', this.part.scale]]);
+      self: Module = this;
+      forward(x: Node) {
+        return x;
+      }
+    }
+    const parent = new Parent('parent');
+    const holder = parent.part as unknown as { parent: Module };
+    holder.parent = parent;
+    const { names } = maps.pytorch(parent);
+    expect(names.filter((name) => name.includes('sequences') || name.startsWith('other'))).toEqual([
+      'sequences.0.0.weight',
+      'sequences.0.2.weight',
+      'other.0.weight',
+    ]);
+    // The path of a variable is that of its scope, for all modules that hold it.
+    expect(names.filter((name) => /own|scale|parent|self/.test(name))).toEqual(['part.scale']);
+  });
+
   it.each<[string, () => unknown, unknown, string]>([
     ['a number', () => maps.pytorch(7 as never), ValueError, 'maps.pytorch: expected a list'],
     [

@@ -24,7 +24,7 @@ const contract = {
   layers: `Dense FeedForward LSTM VariationalAutoencoder
     Conv1d Conv2d ConvTranspose2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm
     Recurrent SimpleRNN GRU Dropout MultiHeadAttention TransformerEncoderLayer`,
-  files: 'save load saveNpy loadNpy saveNpz loadNpz checkpoint resume',
+  files: 'save load loadSharded maps saveNpy loadNpy saveNpz loadNpz checkpoint resume',
   see: 'dot nativeInfo setThreads getThreads configure',
   errors:
     'ForebayError ShapeError DTypeError GraphError ValueError StateError FormatError NumericError NativeError',
