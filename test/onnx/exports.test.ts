@@ -1,4 +1,5 @@
-// Imports models that other libraries have exported. exports.py has made them, with the results of ONNX Runtime.
+// Imports models that other libraries have exported. exports.py and keras_exports.py have made them, with the results of
+// ONNX Runtime.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,8 +21,10 @@ interface Exported {
   readonly outputs: Readonly<Record<string, Values>>;
 }
 
-const file = new URL('data/exports.json.gz', import.meta.url);
-const models = JSON.parse(gunzipSync(readFileSync(file)).toString()) as readonly Exported[];
+const models = ['exports', 'keras'].flatMap((name) => {
+  const file = new URL(`data/${name}.json.gz`, import.meta.url);
+  return JSON.parse(gunzipSync(readFileSync(file)).toString()) as readonly Exported[];
+});
 
 const made = ({ shape, dtype, data }: Values) =>
   tensor([...data], { shape, dtype: dtype === 'float32' ? 'float32' : 'int32' });

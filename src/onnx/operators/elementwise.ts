@@ -146,6 +146,16 @@ function equalDims(a: Dim, b: Dim): boolean | undefined {
   return undefined;
 }
 
+/**
+ * Returns the larger of two dimensions; undefined if that depends on their names. Exporters write the maximum of two
+ * dimensions of which one broadcasts, so a dimension with a name counts as at least 1.
+ */
+function largerDim(a: Dim, b: Dim): Dim | undefined {
+  if (typeof a === 'number' && typeof b === 'number') return Math.max(a, b);
+  if (a === b || (typeof b === 'number' && b <= 1)) return a;
+  return typeof a === 'number' && a <= 1 ? b : undefined;
+}
+
 /** Returns a / b, rounded towards 0. */
 function quotient(a: Dim, b: Dim): Dim | undefined {
   if (b === 0) return undefined;
@@ -296,6 +306,8 @@ export const elementwise: Rows = {
   Acosh: unary(acosh),
   Atanh: unary(atanh),
   Erf: unary(erf),
+  // ONNX has no such operator, but tf2onnx 1.17 writes it for the exact GELU of Keras.
+  Erfc: unary((x) => sub(1, erf(x))),
 
   Add: arithmetic(add, addDims),
   Sub: arithmetic(sub, subtractDims),
@@ -318,7 +330,7 @@ export const elementwise: Rows = {
     return folded ?? call.as(type, numeric(type, call.nodes(), likeC ? remainder : mod));
   }),
   Pow: row(power),
-  Max: variadic(maximum, onNumbers(Math.max)),
+  Max: variadic(maximum, largerDim),
   Min: variadic(minimum, onNumbers(Math.min)),
   Sum: variadic(add),
   Mean: variadic(add, undefined, (sum, count) => div(sum, count)),

@@ -1,6 +1,6 @@
 /** Operators that reduce axes, or run along them. */
 
-import type { Dim } from '../../graph/dimension.js';
+import { addDims, type Dim, multiplyDims } from '../../graph/dimension.js';
 import { constant } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import {
@@ -43,11 +43,14 @@ function reduction(
     since = 18,
     alone = (x: Node) => x,
     known,
+    neutral = 0,
   }: {
     since?: number;
     /** What remains of the function if there are no axes to reduce. */
     alone?: (x: Node) => Node;
-    known?: (elements: readonly number[]) => number;
+    /** The function of integers and of dimensions with names. */
+    known?: (a: Dim, b: Dim) => Dim;
+    neutral?: number;
   } = {},
 ): Row {
   return row((call) => {
@@ -57,7 +60,7 @@ function reduction(
     const none = call.flag('noop_with_empty_axes');
     const keepDims = call.flag('keepdims', true);
     const axes = given !== undefined && given.length > 0 ? given : undefined;
-    const folded = known && foldAll(call, type, axes, keepDims, known);
+    const folded = known && foldAll(call, type, axes, keepDims, known, neutral);
     if (folded !== undefined) return folded;
     if (type.name === 'bool') call.unsupported('bools');
     if (axes === undefined && none) return call.as(type, numeric(type, [node], alone));
@@ -67,20 +70,21 @@ function reduction(
   });
 }
 
-/** Reduces integers that are known to one. */
+/** Reduces a list of integers that are known to one. */
 function foldAll(
   call: Call,
   type: ElementType,
   axes: readonly number[] | undefined,
   keepDims: boolean,
-  reduce: (elements: readonly number[]) => number,
+  reduce: (a: Dim, b: Dim) => Dim,
+  neutral: number,
 ) {
-  const elements = isFloatingType(type) ? undefined : foldable(call.value(0))?.numbers();
+  const elements = isFloatingType(type) ? undefined : foldable(call.value(0))?.elements;
   const rank = call.value(0).shape.length;
   if (elements === undefined || rank !== 1 || (axes !== undefined && axes.length !== 1)) {
     return undefined;
   }
-  return call.result(new Known(type, keepDims ? [1] : [], [reduce(elements)]));
+  return call.result(new Known(type, keepDims ? [1] : [], [elements.reduce(reduce, neutral)]));
 }
 
 /** The position of the largest or the smallest element along an axis. */
@@ -140,15 +144,12 @@ function largestOrSmallest(call: Call) {
   return [call.as(type, takeAlongAxis(node, indices, axis)), call.as(elementTypes.int64, indices)];
 }
 
-const addAll = (elements: readonly number[]) => elements.reduce((a, b) => a + b, 0);
-const multiplyAll = (elements: readonly number[]) => elements.reduce((a, b) => a * b, 1);
-
 export const reductions: Rows = {
-  ReduceSum: reduction(sum, { since: 13, known: addAll }),
+  ReduceSum: reduction(sum, { since: 13, known: addDims }),
   ReduceMean: reduction(mean),
   ReduceMax: reduction(max),
   ReduceMin: reduction(min),
-  ReduceProd: reduction(prod, { known: multiplyAll }),
+  ReduceProd: reduction(prod, { known: multiplyDims, neutral: 1 }),
   ReduceL1: reduction((x, axes, options) => sum(abs(x), axes, options), { alone: abs }),
   ReduceL2: reduction((x, axes, options) => sqrt(sum(square(x), axes, options)), { alone: abs }),
   ReduceLogSum: reduction((x, axes, options) => log(sum(x, axes, options)), { alone: log }),
