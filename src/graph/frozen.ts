@@ -33,6 +33,14 @@ export function freezeAll(parameters: readonly Variable[], context: string): voi
   for (const parameter of parameters) frozen.add(parameter);
 }
 
+/**
+ * Freezes parameters for updates that are built later, also those that earlier updates train and will still train: for
+ * modules that put something else in place of the parameters.
+ */
+export function freezeForLater(parameters: readonly Variable[]): void {
+  for (const parameter of parameters) frozen.add(parameter);
+}
+
 /** Undoes `freezeAll`. Updates that were built before are not changed. */
 export function unfreezeAll(parameters: readonly Variable[]): void {
   for (const parameter of parameters) frozen.delete(parameter);

@@ -52,12 +52,25 @@ function partsOf(value: object): Iterable<readonly [key: string, part: unknown]>
   return isRecord(value) ? Object.entries(value) : [];
 }
 
-/** Returns a module and all modules below it, each once, in the order of their fields. */
+/** The modules that modules apply without holding them. */
+const besides = new WeakMap<Module, Module>();
+
+/**
+ * Records that a module applies another one that it does not hold, on purpose: whoever trains and saves the first does
+ * not train or save the other.
+ */
+export function noteBeside(module: Module, other: Module): void {
+  besides.set(module, other);
+}
+
+/** Returns a module and all modules that it may apply, directly or not, each once, in the order of their fields. */
 export function modulesOf(module: Module): Set<Module> {
   const found = new Set([module]);
   // The iteration over a Set includes elements that are added during the iteration.
   for (const one of found) {
     for (const { value } of heldBy(one)) if (isModule(value)) found.add(value);
+    const other = besides.get(one);
+    if (other !== undefined) found.add(other);
   }
   return found;
 }

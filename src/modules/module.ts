@@ -93,7 +93,7 @@ export abstract class Module {
   }
 
   readonly #scope: Scope;
-  /** The modules below this one, as `apply` has last seen them. */
+  /** The modules that this one may apply, as `apply` has last seen them. */
   #modules: ReadonlySet<Module> = new Set();
   /** Whether fields hold all modules and variables that the module uses. */
   #checked = false;
