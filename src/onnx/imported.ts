@@ -8,6 +8,7 @@ import { freezeAll } from '../graph/frozen.js';
 import { constant, input, lift, parameter, state, type Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
+import { noteUsers } from '../graph/users.js';
 import { type Match, Module } from '../modules/module.js';
 import type { Scope } from '../modules/scope.js';
 import { type DType, isFloating } from '../tensor/dtype.js';
@@ -184,7 +185,9 @@ export class OnnxModule extends Module {
         }),
       );
       this.#inputs = infos(leaves);
-      this.#outputs = infos(new Map(Object.entries(yield* this.#build(leaves))));
+      const outputs = yield* this.#build(leaves);
+      this.#outputs = infos(new Map(Object.entries(outputs)));
+      noteUsers(Object.values(outputs));
       this.#release();
     } catch (cause) {
       this.abandon();
