@@ -1,5 +1,5 @@
 // Runs the example of the README, or a file of examples/, as a reader would, so that we notice if published code no
-// longer works: `node tools/examples.mjs README.md|examples/01-….ts`
+// longer works: `node tools/examples.mjs README.md|examples/01-….ts [ARGUMENTS]`
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -44,11 +44,15 @@ export function transpiled(name) {
 /** The arguments of examples that take minutes without them. */
 const shortened = { '09-mnist-cnn.ts': ['1', '6400'] };
 
-function run(name) {
+function run(name, given) {
   const file = transpiled(name);
-  const args = [file, ...(shortened[basename(name)] ?? [])];
-  const { status } = spawnSync(process.execPath, args, { cwd: dirname(file), stdio: 'inherit' });
+  const args = [file, ...(given.length > 0 ? given : (shortened[basename(name)] ?? []))];
+  // Arguments may be paths, which are relative to the current folder.
+  const cwd = given.length > 0 ? process.cwd() : dirname(file);
+  const { status } = spawnSync(process.execPath, args, { cwd, stdio: 'inherit' });
   return status ?? 1;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = run(process.argv[2]);
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.exitCode = run(process.argv[2], process.argv.slice(3));
+}
