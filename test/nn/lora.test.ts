@@ -156,16 +156,31 @@ describe('lora', () => {
     expect(nothing).toBeUndefined();
     const [one, two] = fb.evaluate(list, feeds);
     expect([...(two as fb.Tensor).data]).toEqual([...(one as fb.Tensor).data].map((v) => 2 * v));
-    class Wrong extends fb.Module {
-      readonly left = new fb.Dense(this.scope('left'), { inputs: 3, units: 2, dtype: 'float64' });
-      forward(x: fb.Node) {
-        return new Map([['y', this.left.apply(x)]]);
-      }
-    }
-    const error = errorOf(() => fb.lora(new Wrong('wrong'), { name: 'lora' }).apply(x));
-    expect(error).toBeInstanceOf(ValueError);
-    expect(error.message).toContain("[Wrong 'wrong'] to return a node, or lists and records");
   });
+
+  it.each([
+    ['a Map', (y: fb.Node): unknown => new Map([['y', y]])],
+    ['a list in lists', (y: fb.Node): unknown => [[[[[[[[[y]]]]]]]]]],
+    [
+      'a function',
+      (y: fb.Node): unknown =>
+        () =>
+          y,
+    ],
+  ])(
+    'refuses a module that returns %s, in which the weights would stay as they were',
+    (_, wrap) => {
+      class Wrapped extends fb.Module {
+        readonly left = new fb.Dense(this.scope('left'), { inputs: 3, units: 2, dtype: 'float64' });
+        forward(x: fb.Node) {
+          return wrap(this.left.apply(x));
+        }
+      }
+      const error = errorOf(() => fb.lora(new Wrapped('wrapped'), { name: 'lora' }).apply(x));
+      expect(error).toBeInstanceOf(ValueError);
+      expect(error.message).toContain("[Wrapped 'wrapped'] to return a node, or lists and records");
+    },
+  );
 
   it('freezes the module for later optimizers, also one that was trained before', () => {
     const net = new Net('net');
@@ -306,6 +321,17 @@ describe('lora', () => {
     );
     expect(error).toBeInstanceOf(ValueError);
     expect(error.message).toContain(message);
+  });
+
+  it('lists at most 50 parameters in an error', () => {
+    const layers = Array.from(
+      { length: 30 },
+      (_, index) => new fb.Dense(`layer${index}`, { inputs: 1, units: 1 }),
+    );
+    const deep = new fb.Sequential('deep', layers);
+    const error = errorOf(() => fb.lora(deep, { name: 'lora', match: /query/ }));
+    expect(error.message).toContain("'24.bias' [1], and 10 more");
+    expect(error.message).not.toContain("'25.weight'");
   });
 
   it('changes nothing if it throws: the scope is free, and nothing is frozen', () => {
