@@ -140,6 +140,7 @@ export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
 export { GRU, type GRUGates, type GRUOptions } from './nn/gru.js';
 export { initializers } from './nn/initializers.js';
 export type { LayerOptions } from './nn/layer.js';
+export { type Adapter, type LoRA, type LoRAMatch, type LoRAOptions, lora } from './nn/lora.js';
 export { LSTM, type LSTMGates, type LSTMOptions, type LSTMState } from './nn/lstm.js';
 export {
   type AttendingOptions,

@@ -63,6 +63,8 @@ const recurrent = { inputs: 2, units: 3, layers: 2, bidirectional: true, dropout
 const normOptions = { epsilon: 0.1, dtype: 'float32' };
 const layerOptions = { init: fb.initializers.he(), dtype: 'float32', seed: 1 };
 
+const loraOptions = { init: fb.initializers.he(), seed: 1 };
+
 const asked = fb.compile({ outputs: { y } });
 const trained = () => fb.compile({ outputs: { loss }, updates: fb.sgd(loss, [w], { rate: 0.1 }) });
 const training = trained();
@@ -296,6 +298,9 @@ const table: Readonly<Record<string, () => Call>> = {
   'Scope#owners': () => ({ on: fb.scope('net'), args: [] }),
   'new Module': () => ({ args: ['net'] }),
   summary: () => ({ args: [layer] }),
+  lora: () => ({
+    args: [layer, { name: 'lora', rank: 1, alpha: 2, match: () => true, ...loraOptions }],
+  }),
   substitute: () => ({ args: [{ loss }, new Map([[w, fb.mul(w, 2)]])] }),
   restore: () => ({
     args: ['saved.safetensors', { w }, { map: { w: 'w' }, strict: true, dtype: { w: 'float32' } }],

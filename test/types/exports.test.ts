@@ -20,7 +20,7 @@ const contract = {
   optimizers: `adamW rmsProp adagrad lion optimize chain clipGlobalNorm scaleByAdam decayWeights scaleByRate
     groups accumulate averageWeights averages schedules rates`,
   modules:
-    'Module Scope scope training inference sideUpdate sideUpdates Sequential restore copy assign substitute summary',
+    'Module Scope scope training inference sideUpdate sideUpdates Sequential restore copy assign substitute lora summary',
   layers: `Dense FeedForward LSTM VariationalAutoencoder
     Conv1d Conv2d ConvTranspose2d Embedding LayerNorm RMSNorm BatchNorm GroupNorm
     Recurrent SimpleRNN GRU Dropout MultiHeadAttention TransformerEncoderLayer`,
