@@ -1,0 +1,5 @@
+/** The public API of `forebay/tfjs`: models of TensorFlow.js. */
+
+export type { TfjsArtifacts, TfjsSource, WeightBytes } from './artifacts.js';
+export { type ImportTfjsOptions, importTfjs } from './import.js';
+export type { TensorInfo, TfjsModule } from './imported.js';
