@@ -63,7 +63,9 @@ export class Builder {
   }
 
   #miss(layer: Layer, reason: string): void {
-    this.obstacles.unsupported.set(describe(layer), reason);
+    // That there is no such layer is said first, and it is more than what follows from it.
+    const { unsupported } = this.obstacles;
+    if (!unsupported.has(describe(layer))) unsupported.set(describe(layer), reason);
   }
 
   /**
@@ -113,6 +115,11 @@ export class Builder {
       }
       yield;
       const values = call.inputs.map((from) => this.#pick(model, results, from));
+      if (call.unsupported !== undefined) {
+        this.#miss(layer, call.unsupported);
+        results.set(key, absent);
+        continue;
+      }
       results.set(
         key,
         values.includes(absent) ? absent : yield* this.#step(layer, values as Value[], above),

@@ -26,7 +26,8 @@ export interface Variables {
 export interface WeightRequest {
   /** The paths that the layer may have in the file, the most likely first. */
   readonly paths: readonly string[];
-  readonly key: string;
+  /** The names that the weight may have in the layer. */
+  readonly keys: readonly string[];
   /** The number of the weight in the layer. */
   readonly index: number;
   /** The shape in the file. */
@@ -124,8 +125,16 @@ export class LayerCall {
     return axisIn(layout, this.axis(axis, rank), rank);
   }
 
-  /** A parameter. Layers ask for their weights in the order of Keras. @param shape the shape in the file */
-  weight(key: string, shape: readonly number[], arrangement: Arrangement = {}): Node {
+  /**
+   * A parameter. Layers ask for their weights in the order of Keras.
+   * @param key the name of the weight, or the names that it may have
+   * @param shape the shape in the file
+   */
+  weight(
+    key: string | readonly string[],
+    shape: readonly number[],
+    arrangement: Arrangement = {},
+  ): Node {
     return this.#variable('parameter', key, shape, arrangement);
   }
 
@@ -136,12 +145,13 @@ export class LayerCall {
 
   #variable(
     kind: 'parameter' | 'state',
-    key: string,
+    key: string | readonly string[],
     shape: readonly number[],
     arrangement: Arrangement,
   ): Node {
+    const keys = typeof key === 'string' ? [key] : key;
     const index = this.#weights++;
-    return this.variables.weight(kind, { paths: this.#paths, key, index, shape, arrangement });
+    return this.variables.weight(kind, { paths: this.#paths, keys, index, shape, arrangement });
   }
 
   /** Whether images have their channels after the batch in the model. */

@@ -2,32 +2,25 @@
 
 import { describeValue } from '../arguments/describe.js';
 import { FormatError } from '../errors.js';
+import { type Application, applicationOf, described, type Ref, refOf } from './applications.js';
 import { Config, isJson, type Json, member } from './config.js';
 
-/** One of the results of a layer. */
-export interface Ref {
-  readonly layer: string;
-  /** The number of the application of the layer; a layer may be applied several times. */
-  readonly call: number;
-  /** The number of the result of the application. */
-  readonly index: number;
-}
-
-/** What a layer is applied to. */
-export interface Application {
-  readonly inputs: readonly Ref[];
-}
+export type { Ref };
 
 export interface Layer {
   readonly name: string;
   /** The class, such as `Dense`. */
   readonly kind: string;
+  /** Whether this is a function of tensors in place of a layer, such as the sum that Keras 3 writes for `a + b`. */
+  readonly operation: boolean;
   /** The configuration. Each application of the layer reads one of its own. */
   readonly config: () => Config;
   /** The layers, if this layer is a model. */
   readonly model: Model | undefined;
   /** The layer that this one applies, if it is a wrapper, such as `TimeDistributed`. */
   readonly inner: Layer | undefined;
+  /** The layer that a `Bidirectional` applies backwards, if the file says which it is. */
+  readonly backward: Layer | undefined;
   readonly calls: readonly Application[];
 }
 
@@ -66,11 +59,14 @@ export function modelOf(file: string, topology: unknown): Model {
   return layer.model;
 }
 
+/** The functions of tensors that do what the layers of their names do, if their operands have as many axes. */
+const operations = new Set(['Add', 'Subtract', 'Multiply', 'Maximum', 'Minimum']);
+
 const functional = new Set(['Functional', 'Model', 'LayersModel']);
 
 function layerOf(file: string, entry: unknown, depth: number): Layer {
-  const kind = isJson(entry) ? member(entry, 'class_name') : undefined;
-  if (!isJson(entry) || typeof kind !== 'string') {
+  const given = isJson(entry) ? member(entry, 'class_name') : undefined;
+  if (!isJson(entry) || typeof given !== 'string') {
     throw new FormatError(
       `${file}: expected a layer with a class_name, but found ${describeValue(entry)}`,
     );
@@ -78,11 +74,14 @@ function layerOf(file: string, entry: unknown, depth: number): Layer {
   if (depth > deepest) {
     throw new FormatError(`${file}: expected at most ${deepest} models within models`);
   }
+  const home = member(entry, 'module');
+  const operation = typeof home === 'string' && home.includes('.ops.');
+  const kind = operation && !operations.has(given) ? `keras.ops.${given}` : given;
   // Old files have the layers of a Sequential model in place of its configuration.
-  const given = member(entry, 'config');
-  const config = Array.isArray(given) ? { layers: given } : given;
+  const written = member(entry, 'config');
+  const config = Array.isArray(written) ? { layers: written } : written;
   if (!isJson(config)) {
-    throw new FormatError(`${file}: the config of a ${kind} is ${describeValue(given)}`);
+    throw new FormatError(`${file}: the config of a ${kind} is ${describeValue(written)}`);
   }
   const name = member(entry, 'name') ?? member(config, 'name') ?? kind.toLowerCase();
   if (typeof name !== 'string' || name === '') {
@@ -92,13 +91,18 @@ function layerOf(file: string, entry: unknown, depth: number): Layer {
   let model: Model | undefined;
   if (kind === 'Sequential') model = sequential(file, context, name, config, depth + 1);
   if (functional.has(kind)) model = graph(file, context, name, config, depth + 1);
-  const wrapped = member(config, 'layer');
+  const wrapped = (key: string) => {
+    const inner = member(config, key);
+    return isJson(inner) ? layerOf(file, inner, depth + 1) : undefined;
+  };
   return {
     name,
     kind,
+    operation,
     config: () => new Config(config),
     model,
-    inner: isJson(wrapped) ? layerOf(file, wrapped, depth + 1) : undefined,
+    inner: wrapped('layer'),
+    backward: wrapped('backward_layer'),
     calls: listOf(context, 'inbound_nodes', member(entry, 'inbound_nodes') ?? []).map((node) =>
       applicationOf(context, node),
     ),
@@ -148,7 +152,7 @@ function sequential(
   let last: Ref = { layer: input.name, call: 0, index: 0 };
   const chain = new Map<string, Layer>();
   for (const layer of layers) {
-    chain.set(layer.name, { ...layer, calls: [{ inputs: [last] }] });
+    chain.set(layer.name, { ...layer, calls: [{ inputs: [last], unsupported: undefined }] });
     last = { layer: layer.name, call: 0, index: 0 };
   }
   return { name, inputs: [input], outputs: [last], layers: chain };
@@ -192,7 +196,10 @@ function graph(file: string, context: string, name: string, config: Json, depth:
   const shift = shiftOf(layers, outputs);
   const shifted = [...layers].map(([key, layer]): [string, Layer] => [
     key,
-    { ...layer, calls: layer.calls.map(({ inputs: from }) => ({ inputs: from.map(shift) })) },
+    {
+      ...layer,
+      calls: layer.calls.map((call) => ({ ...call, inputs: call.inputs.map(shift) })),
+    },
   ]);
   return { name, inputs, outputs: outputs.map(shift), layers: new Map(shifted) };
 }
@@ -214,71 +221,6 @@ function shiftOf(layers: ReadonlyMap<string, Layer>, outputs: readonly Ref[]): (
     const counted = layer?.model !== undefined && last.get(ref.layer) === layer.calls.length;
     return counted ? { ...ref, call: ref.call - 1 } : ref;
   };
-}
-
-/** Returns a reference [layer, application, result]. */
-function refOf(context: string, entry: unknown): Ref {
-  const [layer, call, index] = Array.isArray(entry) ? entry : [];
-  const isIndex = (value: unknown): value is number =>
-    Number.isSafeInteger(value) && (value as number) >= 0;
-  if (typeof layer === 'string' && isIndex(call) && isIndex(index)) return { layer, call, index };
-  throw new FormatError(
-    `${context}: expected a reference [layer, node, tensor], but found ${described(entry)}`,
-  );
-}
-
-/** Returns an application, from a list of references or, as Keras 3 writes it, from arguments. */
-function applicationOf(context: string, node: unknown): Application {
-  if (isJson(node)) {
-    const args = listOf(context, 'args of inbound_nodes', member(node, 'args') ?? []);
-    const kwargs = member(node, 'kwargs');
-    return {
-      inputs: [
-        ...args.flatMap((argument) => tensorsOf(context, argument)),
-        ...statesOf(context, isJson(kwargs) ? kwargs : {}),
-      ],
-    };
-  }
-  const entries = listOf(context, 'an element of inbound_nodes', node);
-  // A single reference may have no list around it.
-  const list = typeof entries[0] === 'string' ? [entries] : entries;
-  const inputs = list.map((entry) => refOf(context, entry));
-  const kwargs = Array.isArray(list[0]) ? list[0][3] : undefined;
-  return { inputs: [...inputs, ...statesOf(context, isJson(kwargs) ? kwargs : {})] };
-}
-
-/** Returns the initial states among named arguments. The others must have no effect. */
-function statesOf(context: string, kwargs: Json): Ref[] {
-  for (const [key, value] of Object.entries(kwargs)) {
-    if (key === 'initial_state' || value === null || value === false) continue;
-    throw new FormatError(
-      `${context}: it is applied with the argument '${key}', which forebay does not support`,
-    );
-  }
-  const state = member(kwargs, 'initial_state');
-  return state === undefined || state === null ? [] : tensorsOf(context, state);
-}
-
-/** Returns the references of a tensor, or of a list of tensors. */
-function tensorsOf(context: string, value: unknown): Ref[] {
-  if (isJson(value)) {
-    const config = member(value, 'config');
-    return [refOf(context, isJson(config) ? member(config, 'keras_history') : undefined)];
-  }
-  if (Array.isArray(value) && value.every((part) => isJson(part) || Array.isArray(part))) {
-    return value.map((part) =>
-      isJson(part) ? (tensorsOf(context, part)[0] as Ref) : refOf(context, part),
-    );
-  }
-  return [refOf(context, value)];
-}
-
-function described(entry: unknown): string {
-  try {
-    return (JSON.stringify(entry) ?? 'undefined').slice(0, 200);
-  } catch {
-    return describeValue(entry); // a list that is nested too deeply
-  }
 }
 
 function inputOf(context: string, layer: Layer): ModelInput {

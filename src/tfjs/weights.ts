@@ -151,12 +151,13 @@ export class Weights {
   /**
    * Returns the weight of a layer.
    * @param paths the paths that the layer may have, the most likely first
-   * @param key the name of the weight within the layer
+   * @param keys the names that the weight may have within the layer
    * @param index its number within the layer, which some converters write in place of the name
    * @throws FormatError if there is none, or if several may be meant
    */
-  find(paths: readonly string[], key: string, index: number): WeightSpec {
-    const wanted = paths.flatMap((path) => [`${path}/${key}`, `${path}/${index}`]);
+  find(paths: readonly string[], keys: readonly string[], index: number): WeightSpec {
+    const wanted = paths.flatMap((path) => [...keys, index].map((key) => `${path}/${key}`));
+    const [key] = keys;
     const names = wanted.map((end) => this.#named(end)).find((list) => list.length > 0) ?? [];
     const [name] = names;
     if (name === undefined) {

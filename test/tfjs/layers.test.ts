@@ -10,7 +10,7 @@ beforeAll(async () => {
 const { layers } = tf;
 type LayerLike = tf.layers.Layer;
 /** A layer, the shape of its input without the batch, and how the input is made. */
-type Case = readonly [name: string, make: () => LayerLike, shape: number[], example?: Example];
+type Case = [name: string, make: () => LayerLike, shape: number[], example?: Example];
 
 const image = [7, 6, 4];
 const sequence = [7, 4];

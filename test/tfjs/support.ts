@@ -11,7 +11,7 @@ import { generator } from '../support.js';
 export { tf };
 
 /** The artifacts that `model.save` writes. */
-export type Saved = TfjsArtifacts & {
+export type Saved = Pick<TfjsArtifacts, 'format'> & {
   readonly modelTopology: Record<string, unknown>;
   readonly weightSpecs: tf.io.WeightsManifestEntry[];
   readonly weightData: ArrayBuffer;

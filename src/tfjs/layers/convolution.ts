@@ -24,6 +24,12 @@ function finished(call: LayerCall, x: Node, filters: number, result: (node: Node
   return activated(result(biased), activation);
 }
 
+/** Ends the import of a layer with groups, if it is not of a class that has them. */
+function assertNoGroups(call: LayerCall): void {
+  const groups = call.config.int('groups', 1);
+  if (groups !== 1) call.unsupported(`groups ${groups}`);
+}
+
 /** Windows along the axes of images or sequences. */
 function windowsOf(call: LayerCall, count: number) {
   const { config } = call;
@@ -90,6 +96,7 @@ function alongImage(call: LayerCall): Value {
 }
 
 function transposed(call: LayerCall): Value {
+  assertNoGroups(call);
   const { sizes, strides, dilations, padding } = windowsOf(call, 2);
   if (dilations.some((dilation) => dilation !== 1)) {
     return call.unsupported(`dilation_rate [${dilations.join(', ')}]`);
@@ -112,11 +119,13 @@ function transposed(call: LayerCall): Value {
 
 /** Filters of [height, width, channels, multiplier], each of which reads one channel. */
 function eachChannel(call: LayerCall, x: Node, windows: ReturnType<typeof windowsOf>) {
+  assertNoGroups(call);
   const channels = channelsOf(call, x);
   const multiplier = call.config.int('depth_multiplier', 1, 1);
   const count = channels * multiplier;
   const { sizes, strides, dilations, padding } = windows;
-  const kernel = call.weight('depthwise_kernel', [...sizes, channels, multiplier], {
+  // Keras 3 calls that of a DepthwiseConv2D 'kernel'.
+  const kernel = call.weight(['depthwise_kernel', 'kernel'], [...sizes, channels, multiplier], {
     order: [2, 3, 0, 1],
     shape: [count, 1, ...sizes],
   });

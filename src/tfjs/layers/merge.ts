@@ -46,6 +46,9 @@ const elementwise = (
       throw new FormatError(`expected ${most} inputs, but there are ${nodes.length}`);
     }
     const rank = Math.max(...nodes.map(({ shape }) => shape.length));
+    if (call.layer.operation && nodes.some(({ shape }) => shape.length !== rank)) {
+      return call.unsupported('operands with different numbers of axes');
+    }
     const alike = nodes.map((node) => {
       const missing = rank - node.shape.length;
       return missing === 0

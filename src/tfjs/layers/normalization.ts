@@ -35,6 +35,7 @@ function batchNormalization(call: LayerCall): Value {
   const features = call.size(dims[at], `dimension ${axis} of its input`);
   const epsilon = config.number('epsilon', 1e-3);
   const momentum = config.number('momentum', 0.99);
+  config.raw('renorm_momentum'); // used with renorm only, which is refused
   const gamma = config.flag('scale', true) ? call.weight('gamma', [features]) : undefined;
   const beta = config.flag('center', true) ? call.weight('beta', [features]) : undefined;
   const movingMean = call.state('moving_mean', [features]);

@@ -133,6 +133,9 @@ function unrolled(call: LayerCall, cell: Cell): Unrolled {
   if (steps === 0) return call.unsupported('a sequence without steps');
   const features = call.size(width, 'the last dimension of its input');
   const backwards = config.flag('go_backwards', false);
+  if (config.flag('zero_output_for_mask', false) && mask !== undefined) {
+    return call.unsupported('zero_output_for_mask, which TensorFlow.js ignores');
+  }
   const factor = dropped([batch, 1, features], plain, config.rate('dropout'));
   const x = factor === undefined ? plain : mul(plain, factor);
   const { weights, kernel, bias } = weightsOf(call, cell, features);
@@ -230,10 +233,11 @@ const merged: Readonly<Record<string, (forward: Node, backward: Node) => Node>> 
 /** Applies a recurrent layer forwards, and another one with the same options backwards. */
 function bidirectional(call: LayerCall): (Node | Value)[] {
   const { config, layer, inputs } = call;
-  config.raw('layer');
-  const inner = layer.inner;
-  if (inner === undefined || !Object.hasOwn(cells, inner.kind)) {
-    return call.unsupported(`a layer that is a ${inner?.kind ?? 'nothing'}`);
+  for (const key of ['layer', 'backward_layer']) config.raw(key);
+  const { inner, backward } = layer;
+  if (inner === undefined) throw new FormatError("'layer' is missing");
+  for (const { kind } of [inner, backward ?? inner]) {
+    if (!Object.hasOwn(cells, kind)) return call.unsupported(`a layer that is a ${kind}`);
   }
   const mode = config.raw('merge_mode');
   const name = mode === undefined ? 'concat' : mode;
@@ -242,23 +246,30 @@ function bidirectional(call: LayerCall): (Node | Value)[] {
   if (combine === undefined && name !== null) return call.unsupported(`merge_mode ${String(name)}`);
   const [sequence, ...states] = inputs;
   const half = states.length / 2;
-  const of = (direction: 'forward' | 'backward') => {
-    const initial = direction === 'forward' ? states.slice(0, half) : states.slice(half);
-    const directed = direction === 'forward' ? inner : backwards(inner);
-    return call.applyInner(directed, [sequence as Value, ...initial], `${direction}_${inner.name}`);
+  const forwards = { layer: inner, states: states.slice(0, half), prefix: 'forward_' };
+  const backwards = {
+    layer: backward ?? turned(inner),
+    states: states.slice(half),
+    prefix: 'backward_',
   };
-  const [forward, ...forwardStates] = of('forward') as [Value, ...Value[]];
-  const [backward, ...backwardStates] = of('backward') as [Value, ...Value[]];
-  const sequences = forward.rank === 3;
-  const reversed = sequences ? flip(backward.plain, 1) : backward.plain;
-  const outputs =
-    combine === undefined ? [forward.plain, reversed] : [combine(forward.plain, reversed)];
-  const kept = outputs.map((node) => Value.plain(node, forward.mask));
-  return [...kept, ...forwardStates, ...backwardStates];
+  const of = ({ layer: directed, states: initial, prefix }: typeof forwards) => {
+    // Keras 3 writes the names of the two layers with their prefixes.
+    const { name: own } = directed;
+    const path = own.startsWith(prefix) ? own : `${prefix}${own}`;
+    return call.applyInner(directed, [sequence as Value, ...initial], path);
+  };
+  const [first, ...forwardStates] = of(forwards) as [Value, ...Value[]];
+  const [second, ...backwardStates] = of(backwards) as [Value, ...Value[]];
+  // The results of the backward layer are in the order in which it reads the steps.
+  const sequences = first.rank === 3;
+  const other = sequences ? flip(second.plain, 1) : second.plain;
+  const outputs = combine === undefined ? [first.plain, other] : [combine(first.plain, other)];
+  const results = outputs.map((node) => Value.plain(node, first.mask));
+  return [...results, ...forwardStates, ...backwardStates];
 }
 
 /** The same layer in the other direction. */
-function backwards(layer: Layer): Layer {
+function turned(layer: Layer): Layer {
   return { ...layer, config: () => layer.config().with('go_backwards', (given) => given !== true) };
 }
 
