@@ -1,10 +1,11 @@
 /** Reads files that another file names: they must be in its folder. */
 
-import { constants, open, readFile, realpath } from 'node:fs/promises';
+import { constants, open, realpath } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { ForebayError, FormatError } from '../errors.js';
+import { chunkBytes } from './files.js';
 
-/** A file that is open for reading. */
+/** A file that is open for reading, piece by piece. */
 export interface FileBeside {
   /** The size in bytes. */
   readonly size: number;
@@ -32,35 +33,49 @@ export async function withFileBeside<T>(
   return reading(what, async () => {
     const target = await realpath(path);
     if (!isWithin(await realpath(folder), target)) throw outside(what, folder);
-    // O_NONBLOCK, because otherwise opening a named pipe would wait for a writer. Windows has neither.
-    const file = await open(target, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    try {
-      const status = await file.stat();
-      if (!status.isFile()) throw new FormatError(`${what} is not a regular file`);
-      return await use({
-        size: status.size,
-        readInto: async (into, position) => {
-          for (let filled = 0; filled < into.length; ) {
-            const { bytesRead } = await file.read(
-              into,
-              filled,
-              into.length - filled,
-              position + filled,
-            );
-            if (bytesRead === 0) throw new FormatError(`${what} became shorter while it was read`);
-            filled += bytesRead;
-          }
-        },
-      });
-    } finally {
-      await file.close();
-    }
+    return opened(target, what, use);
   });
 }
 
-/** Reads a whole file. @throws (rejects with) FormatError if it is missing or unreadable */
+/**
+ * Reads a whole file.
+ * @param what the file in error messages
+ * @throws (rejects with) FormatError if it is missing, not a regular file, or unreadable
+ */
 export function wholeFile(path: string, what: string): Promise<Uint8Array> {
-  return reading(what, () => readFile(path));
+  return reading(what, () =>
+    opened(path, what, async (file) => {
+      const bytes = new Uint8Array(file.size);
+      await file.readInto(bytes, 0);
+      return bytes;
+    }),
+  );
+}
+
+async function opened<T>(
+  path: string,
+  what: string,
+  use: (file: FileBeside) => Promise<T>,
+): Promise<T> {
+  // O_NONBLOCK, because otherwise opening a named pipe would wait for a writer. Windows has neither.
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const status = await file.stat();
+    if (!status.isFile()) throw new FormatError(`${what} is not a regular file`);
+    return await use({
+      size: status.size,
+      readInto: async (into, position) => {
+        for (let filled = 0; filled < into.length; ) {
+          const wanted = Math.min(chunkBytes, into.length - filled);
+          const { bytesRead } = await file.read(into, filled, wanted, position + filled);
+          if (bytesRead === 0) throw new FormatError(`${what} became shorter while it was read`);
+          filled += bytesRead;
+        }
+      },
+    });
+  } finally {
+    await file.close();
+  }
 }
 
 function isWithin(folder: string, path: string): boolean {

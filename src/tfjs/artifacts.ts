@@ -45,11 +45,14 @@ export interface Artifacts {
  *   FormatError if a file is missing, damaged, or no model of layers
  */
 export async function readArtifacts(source: TfjsSource): Promise<Artifacts> {
-  // A URL has a prototype of its own, so it is not a record.
-  return isRecord(source) && !Object.hasOwn(source, 'href')
+  // A URL has a prototype of its own, so it is not a record, but a record may have what we read of a URL.
+  const isUrl = () => Object.hasOwn(source as object, 'href');
+  return isRecord(source) && !reading(context, source, isUrl)
     ? inMemory(source)
     : fromFiles(source as FilePath);
 }
+
+const context = 'importTfjs: the model';
 
 async function fromFiles(source: FilePath): Promise<Artifacts> {
   if (types.isAnyArrayBuffer(source) || ArrayBuffer.isView(source)) {
@@ -80,7 +83,7 @@ async function fromFiles(source: FilePath): Promise<Artifacts> {
     }
     const specs = entries.map((entry) => specOf(file, entry));
     const bytes = await shards(file, dirname(path), paths as string[], totalOf(specs));
-    weights.push(...divided(specs, bytes));
+    for (const weight of divided(specs, bytes)) weights.push(weight);
   }
   return { file, topology: member(json, 'modelTopology'), weights: new Weights(file, weights) };
 }
@@ -136,7 +139,7 @@ async function shards(
     size += await withFileBeside(folder, path, whatOf(path), async (open) => open.size);
   }
   assertSize(file, total, size, `the files ${paths.map((path) => `'${path}'`).join(', ')} have`);
-  const bytes = new Uint8Array(total);
+  const bytes = allocated(file, total);
   let start = 0;
   for (const path of paths) {
     start += await withFileBeside(folder, path, whatOf(path), async (open) => {
@@ -148,6 +151,14 @@ async function shards(
   // A file may have changed since its size was read.
   assertSize(file, total, start, 'the files have now');
   return bytes;
+}
+
+function allocated(file: string, bytes: number): Uint8Array {
+  try {
+    return new Uint8Array(bytes);
+  } catch (cause) {
+    throw new FormatError(`${file}: there is no memory for ${bytes} bytes of weights`, { cause });
+  }
 }
 
 function assertSize(file: string, expected: number, came: number, what: string): void {
@@ -173,7 +184,6 @@ function divided(
 
 function inMemory(source: TfjsArtifacts): Artifacts {
   const file = 'the artifacts given to importTfjs';
-  const context = `importTfjs: the model`;
   const read = reading(context, source, () => {
     const { modelTopology, weightSpecs, weightData, format } = source;
     // A copy, because what a caller passes may change, and may have getters.

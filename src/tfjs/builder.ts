@@ -110,7 +110,7 @@ export class Builder {
           throw new FormatError(`${this.file}: ${describe(layer)} depends on itself`);
         }
         asked.add(key);
-        stack.push(...missing.reverse());
+        for (const from of missing.reverse()) stack.push(from);
         continue;
       }
       yield;

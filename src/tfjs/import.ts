@@ -47,7 +47,8 @@ export interface ImportTfjsOptions extends OptionsOf<typeof importOptions> {}
  * outputs have the order of the file, such as [batch, height, width, channels]. If a layer has several results that are
  * outputs, those after the first are called `NAME:1`, `NAME:2` and so on. Recurrent layers are unrolled.
  *
- * The files are read, and the graph built, in slices of a few milliseconds, so other work of the process goes on.
+ * The files are read, and the graph built, in slices of a few milliseconds, so other work of the process goes on. Only a
+ * layer with large weights takes longer.
  *
  * ```ts
  * const model = await importTfjs('model/model.json', { name: 'model' });

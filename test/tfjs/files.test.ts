@@ -250,6 +250,10 @@ describe('artifacts in memory', () => {
       },
     };
     await refused(thrower, /cannot be read: no/);
+    const trap = () => {
+      throw new Error('trap');
+    };
+    await refused(new Proxy({}, { getOwnPropertyDescriptor: trap }), /cannot be read: trap/);
     const cycle: Record<string, unknown> = {};
     cycle.self = cycle;
     await refused({ ...artifacts, modelTopology: cycle }, /cannot be read/);
@@ -266,7 +270,7 @@ describe('artifacts in memory', () => {
 describe('damaged files', () => {
   it('are refused', async () => {
     await expectRefused(join(folder, 'none.json'), /none\.json: expected a file, but there is no/);
-    await expectRefused(folder, /it cannot be read/);
+    await expectRefused(folder, /is not a regular file/);
     const text = (content: string) => {
       writeFileSync(join(folder, 'model.json'), content);
       return join(folder, 'model.json');

@@ -96,10 +96,20 @@ describe('what forebay does not support', () => {
         layer('Bidirectional', { layer: layer('LSTM', { units: 2 }), merge_mode: 'max' }),
         /merge_mode max/,
       ],
+      [
+        layer('GRU', { units: 2, batch_input_shape: [1, 1e9, 3] }),
+        /GRU 'gru': 1000000000 steps; there may be 1 to 16384/,
+      ],
       [layer('Softmax', { axis: [1, 2] }), /a softmax along 2 axes/],
       [layer('LayerNormalization', { axis: [2, 1] }), /axis \[2, 1\]/],
     ];
-    for (const [one, message] of reasons) await refused(sequential(one), message);
+    for (const [one, message] of reasons) {
+      const own = (one.config as Json).batch_input_shape;
+      const model = sequential(one);
+      const [first] = model.modelTopology.config.layers as [{ config: Json }];
+      if (own !== undefined) first.config.batch_input_shape = own;
+      await refused(model, message);
+    }
     const masked = sequential(layer('Masking'), layer('Flatten'));
     await refused(masked, /Flatten 'flatten': its input is a masked sequence/);
   });

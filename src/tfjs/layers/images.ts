@@ -104,6 +104,8 @@ function enlarged(call: LayerCall): Value {
   const { x, result } = call.image(4);
   if (mode === 'nearest') return result(upsample2d(x, { scale }));
   if (mode !== 'bilinear') return call.unsupported(`interpolation '${mode}'`);
+  // There are nodes for each position between two elements.
+  if (Math.max(...scale) > 256) return call.unsupported(`size [${scale.join(', ')}]`);
   return result(interpolated(interpolated(x, 2, scale[0]), 3, scale[1]));
 }
 

@@ -101,6 +101,9 @@ const gru: Cell = {
   },
 };
 
+/** The largest number of steps. Each has nodes of its own, so that more would fill the memory. */
+const mostSteps = 2 ** 14;
+
 /** The results of all steps in the order in which they are computed, the last state, and the mask of the input. */
 interface Unrolled {
   readonly hidden: readonly Node[];
@@ -130,7 +133,9 @@ function unrolled(call: LayerCall, cell: Cell): Unrolled {
   if (config.flag('stateful', false)) return call.unsupported('stateful');
   const [batch, length, width] = plain.shape as [Dim, Dim, Dim];
   const steps = call.size(length, 'the number of steps of its input');
-  if (steps === 0) return call.unsupported('a sequence without steps');
+  if (steps === 0 || steps > mostSteps) {
+    return call.unsupported(`${steps} steps; there may be 1 to ${mostSteps}`);
+  }
   const features = call.size(width, 'the last dimension of its input');
   const backwards = config.flag('go_backwards', false);
   if (config.flag('zero_output_for_mask', false) && mask !== undefined) {
