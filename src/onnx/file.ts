@@ -1,10 +1,10 @@
 /** Reads the bytes of a model and of the files with the elements of its tensors. */
 
-import { open, readFile, realpath } from 'node:fs/promises';
-import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { dirname } from 'node:path';
 import { types } from 'node:util';
 import { assertRecord } from '../arguments/read.js';
-import { ForebayError, FormatError } from '../errors.js';
+import { FormatError } from '../errors.js';
+import { wholeFile, withFileBeside } from '../io/beside.js';
 import { absolutePathOf, type FileSource, sourceOf } from '../io/sources.js';
 import type { Stored } from './elements.js';
 import type { TensorProto } from './messages.js';
@@ -57,12 +57,20 @@ export async function readModel(
   const name = sourceOf(source, 'importOnnx').name;
   return {
     name,
-    bytes: await reading(name, () => readFile(path)),
+    bytes: await wholeFile(path, name),
     external: async (tensor, proto, bytes) => {
       const { location, offset, length = bytes } = placeOf(tensor, proto);
       const known = files.get(location);
       if (known !== undefined) return part(tensor, location, known, offset, length);
-      return readPart(tensor, dirname(path), location, offset, length);
+      const what = `${tensor.context}: the file '${location}' with its elements`;
+      return withFileBeside(dirname(path), location, what, async (open) => {
+        if (offset + length > open.size) {
+          throw outside(tensor, location, offset, length, open.size);
+        }
+        const into = new Uint8Array(length);
+        await open.readInto(into, offset);
+        return into;
+      });
     },
   };
 }
@@ -120,61 +128,4 @@ function outside(tensor: Stored, location: string, offset: number, length: numbe
   return new FormatError(
     `${tensor.context}: its elements are bytes ${offset} to ${offset + length} of '${location}', which has ${size}`,
   );
-}
-
-/**
- * Reads a part of a file beside the model. A model from a stranger must not read other files, so the file must be in the
- * folder of the model, also after links are followed.
- */
-async function readPart(
-  tensor: Stored,
-  folder: string,
-  location: string,
-  offset: number,
-  length: number,
-): Promise<Uint8Array> {
-  const where = `${tensor.context}: the file '${location}' with its elements`;
-  const path = resolve(folder, location);
-  if (isAbsolute(location) || location.includes('\0') || !isWithin(folder, path)) {
-    throw new FormatError(`${where} is not in the folder of the model`);
-  }
-  return reading(where, async () => {
-    if (!isWithin(await realpath(folder), await realpath(path))) {
-      throw new FormatError(`${where} is not in the folder of the model`);
-    }
-    const file = await open(path, 'r');
-    try {
-      const status = await file.stat();
-      if (!status.isFile()) throw new FormatError(`${where} is not a regular file`);
-      if (offset + length > status.size) {
-        throw outside(tensor, location, offset, length, status.size);
-      }
-      const into = new Uint8Array(length);
-      for (let filled = 0; filled < length; ) {
-        const { bytesRead } = await file.read(into, filled, length - filled, offset + filled);
-        if (bytesRead === 0) throw new FormatError(`${where} became shorter while it was read`);
-        filled += bytesRead;
-      }
-      return into;
-    } finally {
-      await file.close();
-    }
-  });
-}
-
-function isWithin(folder: string, path: string): boolean {
-  const below = relative(folder, path);
-  return below !== '' && below !== '..' && !below.startsWith(`..${sep}`) && !isAbsolute(below);
-}
-
-/** Calls `read`, and throws a FormatError if the system refuses. */
-async function reading<T>(name: string, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (cause) {
-    if (cause instanceof ForebayError) throw cause;
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const what = code === 'ENOENT' ? 'there is no such file' : `it cannot be read: ${message}`;
-    throw new FormatError(`${name}: expected a file, but ${what}`, { cause });
-  }
 }

@@ -6,6 +6,7 @@ import { declareOptions, type OptionsOf, optional, required } from '../arguments
 import { assertList, assertRecord } from '../arguments/read.js';
 import { DTypeError, FormatError, ShapeError, ValueError } from '../errors.js';
 import { type Dim, dimension, isDimensionName, type Shape } from '../graph/dimension.js';
+import { inSlices } from '../io/slices.js';
 import type { FileSource } from '../io/sources.js';
 import type { Scope } from '../modules/scope.js';
 import { formatShape } from '../tensor/shape.js';
@@ -13,7 +14,7 @@ import { asTensor, type Tensor, type TensorLike } from '../tensor/tensor.js';
 import { type ElementType, elementTypeName, elementTypeOf } from './elements.js';
 import { readModel } from './file.js';
 import { type Model, type ModelInput, OnnxModule } from './imported.js';
-import { domainOf, functionKey, type Pauses, setsOf } from './interpreter.js';
+import { domainOf, functionKey, setsOf } from './interpreter.js';
 import {
   type GraphProto,
   type ModelProto,
@@ -90,20 +91,6 @@ export async function importOnnx(
   const module = new OnnxModule(read.name, { ...model, external });
   await inSlices(module.prepare());
   return module;
-}
-
-/** The time after which other work of the process goes on, in milliseconds. */
-const sliceTime = 4;
-
-async function inSlices<T>(work: Pauses<T>): Promise<T> {
-  let start = performance.now();
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-    if (value === undefined && performance.now() - start < sliceTime) continue;
-    await (value ?? new Promise<void>((resolve) => setImmediate(resolve)));
-    start = performance.now();
-  }
 }
 
 /** The operator sets that forebay reads. */

@@ -9,6 +9,7 @@ import { constant, input, lift, parameter, state, type Variable } from '../graph
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { noteUsers } from '../graph/users.js';
+import { atOnce, type Pauses } from '../io/slices.js';
 import { type Match, Module } from '../modules/module.js';
 import type { Scope } from '../modules/scope.js';
 import { type DType, isFloating } from '../tensor/dtype.js';
@@ -17,7 +18,7 @@ import { type Tensor, tensor } from '../tensor/tensor.js';
 import type { Importing } from './call.js';
 import { type ElementType, gone, knownOf, Stored } from './elements.js';
 import { type absent, Frame, type OperatorSets } from './frame.js';
-import { Interpreter, Obstacles, type Pauses } from './interpreter.js';
+import { Interpreter, Obstacles } from './interpreter.js';
 import type { FunctionProto, GraphProto, TensorProto } from './messages.js';
 import { Value } from './value.js';
 
@@ -114,13 +115,10 @@ export class OnnxModule extends Module {
       this.#assertFits(name, node, shape, dtype);
       nodes.set(name, node);
     }
-    const building = this.#build(nodes);
-    for (;;) {
-      const { done, value } = building.next();
-      if (done) return value;
-      // The elements of the file were read at the import.
-      if (value !== undefined) throw gone(`${this}`);
-    }
+    // The elements of the file were read at the import.
+    return atOnce(this.#build(nodes), () => {
+      throw gone(`${this}`);
+    });
   }
 
   /**

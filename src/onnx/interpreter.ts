@@ -14,14 +14,12 @@ import {
 import { withinLayer } from '../graph/calls.js';
 import type { Node } from '../graph/node.js';
 import { isNode } from '../graph/node.js';
+import type { Pauses } from '../io/slices.js';
 import { Call, describe, type Importing, Unsupported } from './call.js';
 import { absent, Frame, type Task } from './frame.js';
 import type { AttributeProto, FunctionProto, NodeProto } from './messages.js';
 import { operatorOf } from './operators/index.js';
 import type { Value } from './value.js';
-
-/** What a generator of the interpreter yields: a promise to wait for, or undefined where the work may pause. */
-export type Pauses<T> = Generator<Promise<void> | undefined, T, void>;
 
 /** A name of a frame whose value is needed. */
 interface Want {

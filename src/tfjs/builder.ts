@@ -10,9 +10,9 @@ import {
 } from '../errors.js';
 import { withinLayer } from '../graph/calls.js';
 import { isNode, type Node } from '../graph/node.js';
+import { atOnce, type Pauses } from '../io/slices.js';
 import { type Built, LayerCall, Unsupported, type Variables } from './call.js';
 import { rowOf } from './layers/index.js';
-import { atOnce, type Pauses } from './pauses.js';
 import type { Layer, Model, Ref } from './topology.js';
 import { Value } from './value.js';
 

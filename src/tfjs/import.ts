@@ -6,12 +6,12 @@ import { declareOptions, type OptionsOf, optional, required } from '../arguments
 import { assertList, assertRecord } from '../arguments/read.js';
 import { FormatError, ShapeError, ValueError } from '../errors.js';
 import { type Dim, dimension, isDimensionName, type Shape } from '../graph/dimension.js';
+import { inSlices } from '../io/slices.js';
 import type { Scope } from '../modules/scope.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import { readArtifacts, type TfjsSource } from './artifacts.js';
 import { type TensorInfo, TfjsModule } from './imported.js';
-import { inSlices } from './pauses.js';
 import { type Model, type ModelInput, modelOf, type Ref } from './topology.js';
 
 const importOptions = declareOptions('importTfjs', {
