@@ -403,9 +403,9 @@ describe('external data', () => {
     ['w.data', '100', undefined, /bytes 100 to 124 of 'w\.data', which has 32/],
     ['w.data', '0', '8', /takes 24 bytes, but the file has 8/],
     ['w.data', '-8', undefined, /the offset of its elements is "-8"/],
-    ['../w.data', '0', undefined, /is not in the folder \/],
-    ['/etc/hostname', '0', undefined, /is not in the folder \/],
-    ['.', '0', undefined, /is not in the folder \/],
+    ['../w.data', '0', undefined, /is not in the folder \//],
+    ['/etc/hostname', '0', undefined, /is not in the folder \//],
+    ['.', '0', undefined, /is not in the folder \//],
     ['', '0', undefined, /which is not named/],
   ])('of %s at %s is refused', async (location, offset, length, message) => {
     writeFileSync(join(folder, 'w.data'), bytes);
@@ -421,7 +421,7 @@ describe('external data', () => {
     symlinkSync(join(folder, 'w.data'), join(folder, 'inner', 'link.data'));
     writeFileSync(join(folder, 'inner', 'c.onnx'), external('link.data'));
     await expect(importOnnx(join(folder, 'inner', 'c.onnx'), { name: name() })).rejects.toThrow(
-      /is not in the folder \/,
+      /is not in the folder \//,
     );
   });
 });
