@@ -136,6 +136,20 @@ export function namesOf(dim: Dim): string[] {
   return typeof dim === 'number' ? [] : [...new Set([...poly(dim).keys()].flatMap(factors))];
 }
 
+/** A term of a dimension: a coefficient, which is not 0, times names. A name that is squared occurs twice. */
+export interface Term {
+  readonly coefficient: number;
+  readonly names: readonly string[];
+}
+
+/** Returns the terms of which a dimension is the sum; none if it is 0. */
+export function termsOf(dim: Dim): Term[] {
+  return [...poly(dim)].map(([monomial, coefficient]) => ({
+    coefficient,
+    names: factors(monomial),
+  }));
+}
+
 export function sameShape(a: Shape, b: Shape): boolean {
   if (a === b) return true;
   if (a.length !== b.length) return false;

@@ -181,32 +181,51 @@ function prepared(table: Fields): Prepared {
   return made;
 }
 
+/** Byte strings from this length on are not copied when they are encoded. */
+const longBytes = 2 ** 12;
+
 /** Encodes a message. Fields that are undefined or empty lists are left out. */
 export function encode(fields: Fields, message: object): Uint8Array {
-  const writer = new BinaryWriter();
-  write(writer, fields, message as Decoded);
-  return writer.finish();
+  const pieces = encodePieces(fields, message);
+  return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces);
 }
 
-function write(writer: BinaryWriter, fields: Fields, message: Decoded): void {
+/**
+ * Encodes a message as pieces, which are written one after another. Long byte strings of the message are pieces
+ * themselves, so that the weights of a model are not copied.
+ */
+export function encodePieces(fields: Fields, message: object): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  let writer = new BinaryWriter();
+  const append = (bytes: Uint8Array) => {
+    if (bytes.length < longBytes) {
+      writer.raw(bytes);
+      return;
+    }
+    pieces.push(writer.finish(), bytes);
+    writer = new BinaryWriter();
+  };
   for (const [name, { number, kind, repeated }] of Object.entries(fields)) {
-    const value = message[name];
+    const value = (message as Decoded)[name];
     if (value === undefined) continue;
     for (const one of repeated ? (value as unknown[]) : [value]) {
       if (typeof kind === 'function') {
-        writer.tag(number, WireType.LengthDelimited).fork();
-        write(writer, kind(), one as Decoded);
-        writer.join();
-      } else if (kind === 'packed') {
-        writer.tag(number, WireType.LengthDelimited).bytes(one as Uint8Array);
+        const inner = encodePieces(kind(), one as object);
+        const length = inner.reduce((sum, piece) => sum + piece.length, 0);
+        writer.tag(number, WireType.LengthDelimited).uint32(length);
+        for (const piece of inner) append(piece);
+      } else if (kind === 'packed' || kind === 'bytes') {
+        writer.tag(number, WireType.LengthDelimited).uint32((one as Uint8Array).length);
+        append(one as Uint8Array);
       } else {
         writer.tag(number, wires[kind]);
         if (kind === 'int64') writer.int64(one as bigint);
         else if (kind === 'int32') writer.int32(one as number);
         else if (kind === 'float') writer.float(one as number);
-        else if (kind === 'string') writer.string(one as string);
-        else writer.bytes(one as Uint8Array);
+        else writer.string(one as string);
       }
     }
   }
+  pieces.push(writer.finish());
+  return pieces.filter(({ length }) => length > 0);
 }

@@ -212,11 +212,24 @@ export function attend(
     const rows = blockRows[causal && (queries as number) < manyQueries ? 'few' : 'many'];
     return blockedAttention(inputs, { causal, scale: factor, rows });
   }
-  const products = matmul(query, key, { transposeB: true });
-  let scores = mul(products, factor);
-  if (given?.dtype === 'bool') scores = where(given, scores, -Infinity);
-  else if (given) scores = add(scores, given);
+  return wholeAttention([query, key, value, given], { causal, scale: factor }, through);
+}
+
+/**
+ * Returns softmax(scale q kᵀ) v, whose scores exist all at once. `attend` does this for short sequences; a file has no
+ * blocks.
+ * @param operands q, k, v and perhaps the mask
+ */
+export function wholeAttention(
+  [query, key, value, mask]: readonly [Node, Node, Node, (Node | undefined)?],
+  { causal, scale }: { readonly causal: boolean; readonly scale: Operand },
+  through?: (weights: Node) => Node,
+): Node {
+  let scores = mul(matmul(query, key, { transposeB: true }), scale);
+  if (mask?.dtype === 'bool') scores = where(mask, scores, -Infinity);
+  else if (mask) scores = add(scores, mask);
   if (causal) {
+    const [queries, keys] = scores.shape.slice(-2) as [Dim, Dim];
     const later = rightOf(0, queries, keys, scores.shape.length);
     scores = where(later, -Infinity, scores);
   }
