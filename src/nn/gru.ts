@@ -34,6 +34,7 @@ export interface GRUGates {
 }
 
 const gruCell: Cell<GRUGates, HiddenState> = {
+  kind: 'GRU',
   state: hiddenState,
   make: (scope, inputs, units, how) => {
     const gate = (key: string) => affineParameters(scope.scope(key), inputs + units, units, how);

@@ -31,6 +31,7 @@ export type LSTMGates = Readonly<
 >;
 
 const lstmCell: Cell<LSTMGates, LSTMState> = {
+  kind: 'LSTM',
   state: lstmState,
   make: (scope, inputs, units, how) =>
     Object.fromEntries(

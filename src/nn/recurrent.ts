@@ -22,6 +22,12 @@ import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import { dropping } from './dropout.js';
 import { type Drawn, drawn, shared, size } from './layer.js';
+import {
+  type CellKind,
+  recordUnrolled,
+  type UnrolledDirection,
+  type UnrolledLayer,
+} from './unrolled.js';
 
 const recurrentOptions = declareOptions('new SimpleRNN, new GRU, new LSTM', {
   /** The number of input features at each time step. */
@@ -86,6 +92,7 @@ export interface HiddenState extends OptionsOf<typeof hiddenState> {}
 
 /** What a kind of recurrent layer computes. `G` is the type of the parameters of a layer and direction. */
 export interface Cell<G, S extends object> {
+  readonly kind: CellKind;
   /** Makes the parameters of a layer and direction, below its scope. */
   make(scope: Scope, inputs: number, units: number, how: Drawn): G;
   /** The declaration of a state record. */
@@ -225,24 +232,55 @@ export abstract class Recurrent<
       initial === undefined
         ? this.#zeros(sequence[0] as Node)
         : this.#statesFrom(initial, `${this.#named} unroll`);
+    const layers: UnrolledLayer[] = [];
+    let reads: UnrolledLayer['reads'] = isNode(xs) ? xs : sequence;
     const last = this.stack.map((directions, layer) => {
       const before = states[layer] as { forward: S; backward?: S };
       const forward = this.#run(directions.forward, sequence, before.forward);
       const through = layer < this.stack.length - 1 ? this.#dropped : (list: Node[]) => list;
-      if (directions.backward === undefined) {
-        sequence = through.call(this, forward.hidden);
-        return { forward: forward.last };
+      const started = initial === undefined ? undefined : before;
+      const unrolled = this.#unrolled(layer, reads, started);
+      layers.push(unrolled);
+      recordLast(unrolled, 0, forward.last);
+      let hidden = forward.hidden;
+      let backward: { hidden: Node[]; last: S } | undefined;
+      if (directions.backward !== undefined) {
+        const turned = [...sequence].reverse();
+        backward = this.#run(directions.backward, turned, before.backward as S);
+        recordLast(unrolled, 1, backward.last);
+        const other = backward.hidden.reverse();
+        hidden = hidden.map((h, t) => concat([h, other[t] as Node], 1));
       }
-      const turned = [...sequence].reverse();
-      const backward = this.#run(directions.backward, turned, before.backward as S);
-      const other = backward.hidden.reverse();
-      sequence = through.call(
-        this,
-        forward.hidden.map((h, t) => concat([h, other[t] as Node], 1)),
-      );
-      return { forward: forward.last, backward: backward.last };
+      sequence = through.call(this, hidden);
+      reads = sequence.every((h, t) => h === hidden[t]) ? unrolled : sequence;
+      return backward === undefined
+        ? { forward: forward.last }
+        : { forward: forward.last, backward: backward.last };
     });
-    return { hidden: stack(sequence, 0), last: this.#inForm(last) };
+    const hidden = stack(sequence, 0);
+    recordUnrolled(hidden, { layer: layers.at(-1) as UnrolledLayer, last: undefined });
+    return { hidden, last: this.#inForm(last) };
+  }
+
+  /** Describes a layer that is applied to a sequence. */
+  #unrolled(
+    layer: number,
+    reads: UnrolledLayer['reads'],
+    initial: { forward: S; backward?: S } | undefined,
+  ): UnrolledLayer {
+    const { forward, backward } = this.stack[layer] as { forward: G; backward?: G };
+    const direction = (gates: G, state: S | undefined) =>
+      ({ gates, initial: state }) as unknown as UnrolledDirection;
+    const name = this.stack.length === 1 ? this.name : `${this.name}.layers.${layer}`;
+    return {
+      kind: this.#cell.kind,
+      name,
+      reads,
+      directions: [
+        direction(forward, initial?.forward),
+        ...(backward === undefined ? [] : [direction(backward, initial?.backward)]),
+      ],
+    };
   }
 
   get #named(): string {
@@ -339,6 +377,13 @@ function initialOf(given: unknown, where: string): unknown {
   const keys = isRecord(given) ? reading(where, given, () => Object.keys(given)) : undefined;
   const isOptions = keys !== undefined && (keys.length === 0 || keys.includes('initial'));
   return isOptions ? unrollOptions.read(given, where).initial : given;
+}
+
+/** Records the states of a layer after the last time step of a direction. */
+function recordLast(layer: UnrolledLayer, direction: number, states: object): void {
+  for (const [state, node] of Object.entries(states as State)) {
+    recordUnrolled(node, { layer, last: { direction, state } });
+  }
 }
 
 /** Returns the hidden state in a state record. */

@@ -25,6 +25,7 @@ export interface SimpleRNNGates {
 }
 
 const simpleCell: Cell<SimpleRNNGates, HiddenState> = {
+  kind: 'SimpleRNN',
   state: hiddenState,
   make: (scope, inputs, units, how) => affineParameters(scope, inputs + units, units, how),
   step: ({ weight, bias }, x, { hidden }) => ({
