@@ -181,8 +181,9 @@ function graphOf(
     const own = isInput(node) ? inputs.get(node) : isVariable(node) ? node.name : undefined;
     if (own !== name) emitter.claim(name, `the output '${name}'`);
   }
-  const values = new Exporter(emitter, [...outputs.values()], inputs).run();
-  nameOutputs(emitter, [...outputs.keys()], values);
+  const exporter = new Exporter(emitter, [...outputs.values()], inputs);
+  const values = exporter.run();
+  nameValues(emitter, [...outputs.keys()], values, exporter.labels);
   const info = (name: string, { dtype, shape }: Node) => ({ name, type: typeProto(dtype, shape) });
   return {
     name: 'graph',
@@ -206,15 +207,26 @@ function placesOf(inputs: ReadonlyMap<Input, string>): Map<string, Place> {
   return places;
 }
 
-/** Gives values the names of the outputs. What has a name already, such as an input, is copied by a node. */
-function nameOutputs(emitter: Emitter, names: readonly string[], values: readonly string[]): void {
+/**
+ * Gives computed values the names of the outputs, and others those of the labels of nodes. Leaves keep their names, so an
+ * output that is a leaf is copied by a node, and so is a second output of one value.
+ */
+function nameValues(
+  emitter: Emitter,
+  outputs: readonly string[],
+  values: readonly string[],
+  labels: ReadonlyMap<string, string>,
+): void {
   const computed = new Set(emitter.nodes.flatMap(({ output }) => output));
-  const renamed = new Map<string, string>();
-  names.forEach((name, index) => {
+  const names = new Map<string, string>();
+  outputs.forEach((name, index) => {
     const value = values[index] as string;
     if (value === name) return;
-    if (computed.has(value) && !renamed.has(value)) renamed.set(value, name);
-    else emitter.copy(renamed.get(value) ?? value, name);
+    if (computed.has(value) && !names.has(value)) names.set(value, name);
+    else emitter.copy(value, name);
   });
-  emitter.rename(renamed);
+  for (const [value, label] of labels) {
+    if (computed.has(value) && !names.has(value)) names.set(value, emitter.unique(label, label));
+  }
+  emitter.rename(names);
 }

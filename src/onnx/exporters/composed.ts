@@ -92,7 +92,7 @@ export const composed: Rows = {
   ),
   maskedSoftmax: row(
     'Softmax',
-    ({ emitter, names }) => emitter.op('Softmax', names, { axis: -1 }),
+    ({ emitter, node, names }) => emitter.op('Softmax', names, { axis: node.shape.length - 1 }),
     hasOpenRows,
   ),
   // Blocks save memory in training. A file has all scores at once.

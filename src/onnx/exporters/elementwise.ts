@@ -175,8 +175,8 @@ export const elementwise: Rows = {
   tanh: same('Tanh'),
   relu: same('Relu'),
   softplus: row('Softplus', ({ emitter, node, names: [x] }) => {
-    // ONNX Runtime has it in float64 only for operator set 18.
-    if (node.dtype === 'float32' || emitter.opset === 18) return emitter.op('Softplus', [x]);
+    // ONNX Runtime has it in float64 only for operator set 18, where it overflows.
+    if (node.dtype === 'float32') return emitter.op('Softplus', [x]);
     const op = calculator(emitter, node.dtype);
     const rest = log1p(op, op('Exp', op('Neg', op('Abs', x as string))));
     return op('Add', op('Max', x as string, 0), rest);

@@ -8,9 +8,7 @@ type Axis = { readonly axis: number };
 
 /** Adds updates at indices, one for each element. */
 function scattered(exported: Exported, indices: string, updates: string, axis: number): string {
-  const { emitter, node, names } = exported;
-  // ONNX Runtime refuses updates without elements.
-  if (node.shape.includes(0)) return names[0] as string;
+  const { emitter, names } = exported;
   if (emitter.opset < 16) throw exported.refuse('additions at indices need operator set 16');
   return emitter.op('ScatterElements', [names[0], indices, updates], { axis, reduction: 'add' });
 }

@@ -30,8 +30,7 @@ export function reshaped(emitter: Emitter, x: string, node: Node, to: Shape): st
   if (added !== undefined) return emitter.unsqueeze(x, added);
   const removed = addedAxes(to, from);
   if (removed !== undefined) return emitter.squeeze(x, removed);
-  if (to.includes(0)) {
-    if (emitter.opset >= 14) return emitter.op('Reshape', [x, emitter.dims(to)], { allowzero: 1 });
+  if (to.includes(0) && emitter.opset < 14) {
     // In a shape of older operator sets, 0 has another meaning. The value has no elements, so zeros will do.
     return emitter.op('Expand', [emitter.number(0, dtype), emitter.dims(to)]);
   }
@@ -39,7 +38,8 @@ export function reshaped(emitter: Emitter, x: string, node: Node, to: Shape): st
   const stays = (dim: Dim, axis: number) => typeof dim === 'string' && from[axis] === dim;
   const unknown = to.filter((dim, axis) => typeof dim === 'string' && !stays(dim, axis));
   const staying = to.filter(stays);
-  if (unknown.length === 0 || (unknown.length === 1 && staying.length === 0)) {
+  const isKnown = unknown.length === 0 || (unknown.length === 1 && staying.length === 0);
+  if (isKnown && !to.includes(0)) {
     const numbers = to.map((dim, axis) =>
       typeof dim === 'number' ? dim : stays(dim, axis) ? 0 : -1,
     );

@@ -9,6 +9,7 @@ import type { Node } from '../../graph/node.js';
 import { keptShape } from '../../ops/broadcast.js';
 import { normalization, normalizesRows, product } from './composed.js';
 import { Float } from './emitter.js';
+import { reshaped } from './moving.js';
 import { largest, reduced, reductions } from './reductions.js';
 import { type Exported, fitsAttribute } from './row.js';
 import { convolution, isMaxPool, pooling } from './windows.js';
@@ -67,6 +68,20 @@ const keepsAxes: Pattern = (node, { isInner }) => {
   };
 };
 
+/** The negative of the largest negative: the least element. */
+const leastElement: Pattern = (node, { isInner }) => {
+  const largestNegative = input(node);
+  const [negative] = operandsOf(largestNegative, 'max') ?? [];
+  const [x] = operandsOf(negative, 'neg') ?? [];
+  const { axes } = largestNegative.attributes as { axes: readonly number[] };
+  if (!negative || !x || axes.length === 0) return undefined;
+  if (!isInner(largestNegative) || !isInner(negative)) return undefined;
+  return {
+    inputs: [x],
+    emit: ({ emitter, names }) => emitter.reduce('ReduceMin', names[0] as string, axes, false),
+  };
+};
+
 // ---- Sequences, which the graph convolves and pools as images of height 1.
 
 /** Returns sequences [a, b, length] that a node has as images [a, b, 1, length]. */
@@ -85,6 +100,7 @@ const ofSequences: Pattern = (node, { isInner }) => {
     const operands = images.inputs.map(sequenceOf);
     if (!operands.every((operand) => operand !== undefined)) return undefined;
     const [, weight] = operands as [Node, Node];
+    if (weight.shape.includes(0)) return undefined;
     return {
       inputs: operands,
       emit: (exported) => convolution(exported, images, exported.names, weight.shape),
@@ -128,7 +144,7 @@ const biasedConvolution: Pattern = (node, { isInner }) => {
         ? images.inputs.map(sequenceOf)
         : [];
   const [x, weight] = operands;
-  if (x === undefined || weight === undefined) return undefined;
+  if (x === undefined || weight === undefined || weight.shape.includes(0)) return undefined;
   return {
     inputs: [x, weight, vector],
     emit: (exported) => convolution(exported, images, exported.names, weight.shape),
@@ -252,7 +268,19 @@ const groupNormalization: Pattern = (node, { isInner, opset }) => {
   };
 };
 
-// ---- Padding, the largest elements, and products over axes.
+// ---- Views of views, padding, the largest elements, and products over axes.
+
+/** A reshape of a reshape, which no other pattern replaces. */
+const reshapedTwice: Pattern = (node, matching) => {
+  const inner = input(node);
+  if (inner.op.name !== 'reshape' || !matching.isInner(inner)) return undefined;
+  if (ofReshapes.some((pattern) => pattern(inner, matching) !== undefined)) return undefined;
+  const x = input(inner);
+  return {
+    inputs: [x],
+    emit: ({ emitter, names }) => reshaped(emitter, names[0] as string, x, node.shape),
+  };
+};
 
 /** Returns the number that fills all elements of a node. */
 function fillerOf(node: Node | undefined): Node | undefined {
@@ -310,10 +338,13 @@ const productAlong: Pattern = (node, { isInner }) => {
   };
 };
 
+const ofReshapes: readonly Pattern[] = [keepsAxes, ofSequences, groupNormalization];
+
 /** The patterns, by the op of the node that they replace. The first that matches counts. */
 export const patterns: Readonly<Record<string, readonly Pattern[]>> = {
   add: [batchNormalization, biasedNormalization, biasedConvolution, biasedProduct],
-  reshape: [keepsAxes, ofSequences, groupNormalization],
+  reshape: [...ofReshapes, reshapedTwice],
+  neg: [leastElement],
   concat: [padded],
   takeAlongAxis: [topValues],
   slice: [productAlong],

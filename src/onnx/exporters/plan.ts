@@ -9,7 +9,9 @@ import { Constant, isVariable } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import { resultIn } from '../../graph/results.js';
 import { reachable, topologicalOrder } from '../../graph/topology.js';
+import { isWritable } from '../../io/header.js';
 import { sizeOf } from '../../tensor/shape.js';
+import { Tensor } from '../../tensor/tensor.js';
 import type { Emitter } from './emitter.js';
 import { exporterOf } from './index.js';
 import { type Match, type Matching, patterns } from './patterns.js';
@@ -29,6 +31,8 @@ export class Exporter {
   /** Whether a node depends on constants alone. */
   readonly #fixed = new Map<Node, boolean>();
   readonly #matching: Matching;
+  /** The labels of nodes, by the names of their values. */
+  readonly labels = new Map<string, string>();
 
   /**
    * @param outputs the nodes that are exported
@@ -52,7 +56,10 @@ export class Exporter {
   run(): string[] {
     const order = topologicalOrder(this.outputs, (node) => this.#planOf(node).inputs);
     for (const node of order) {
-      if (!this.#values.has(node)) this.#values.set(node, this.#emit(node));
+      if (this.#values.has(node)) continue;
+      const value = this.#emit(node);
+      this.#values.set(node, value);
+      if (node.name !== undefined && isWritable(node.name)) this.labels.set(value, node.name);
     }
     return this.outputs.map((node) => this.#values.get(node) as string);
   }
@@ -85,10 +92,9 @@ export class Exporter {
   #plan(node: Node): Match {
     if (this.#values.has(node)) return { inputs: [], emit: () => this.#values.get(node) as string };
     if (node.op.lowering.kind === 'leaf') return { inputs: [], emit: () => this.#leaf(node) };
-    if (this.#isFolded(node)) {
-      const name = node.name;
-      return { inputs: [], emit: ({ emitter }) => emitter.constant(evaluate(node), name) };
-    }
+    // ONNX Runtime refuses some operators without elements, and a sort without elements ends its process.
+    if (isNumber(node) && node.shape.includes(0)) return fixed(node, () => emptyOf(node));
+    if (this.#isFolded(node)) return fixed(node, () => evaluate(node));
     return recurrentMatch(node) ?? this.#pattern(node) ?? this.#byRow(node);
   }
 
@@ -170,6 +176,16 @@ export class Exporter {
 }
 
 const isNumber = ({ shape }: Node) => shape.every((dim) => typeof dim === 'number');
+
+/** Returns the value of a node without elements. */
+function emptyOf({ shape, dtype }: Node): Tensor {
+  return Tensor.zeros(shape as number[], { dtype });
+}
+
+/** A node whose elements are known now. */
+function fixed(node: Node, value: () => Tensor): Match {
+  return { inputs: [], emit: ({ emitter }) => emitter.constant(value(), node.name) };
+}
 
 /** A node whose value is that of another node. */
 function renamed(node: Node): Match {

@@ -58,6 +58,10 @@ export function convolution(
   weight: Shape,
 ): string {
   const { rows, columns, groups } = attributesOf<ConvolutionAttributes>({ node });
+  // ONNX Runtime leaves memory that nobody wrote where it adds no products.
+  if (weight.includes(0)) {
+    return emitter.op('Expand', [emitter.number(0, node.dtype), emitter.dims(node.shape)]);
+  }
   const axes = weight.length === 3 ? [columns] : [rows, columns];
   const attributes = { ...windowAttributes(axes), ...kernelShape(weight), group: groups };
   if (node.op.name === 'convolution') return emitter.op('Conv', operands, attributes);
@@ -89,6 +93,22 @@ function outputPadding(
   return subtractDims(length, addDims(addDims(steps, span), -before - after)) as number;
 }
 
+/** How the windows along an axis are counted. */
+interface Counted {
+  /** The elements after the axis that the windows read, if their number is rounded down. */
+  readonly after: number;
+  /** Whether their number is rounded up, and no window is left out because it begins after the axis. */
+  readonly isUp: boolean;
+}
+
+function counted(along: PoolAttributes['rows'], length: number, count: number): Counted {
+  const { size, stride, dilation, before, after } = along;
+  const span = dilation * (size - 1) + 1;
+  const needed = (count - 1) * stride + span - length - before;
+  const up = Math.ceil((length + before + after - span) / stride) + 1;
+  return { after: Math.max(after, needed), isUp: count === up };
+}
+
 /**
  * Emits the pooling of a node of the graph.
  * @param node the op maxPoolValues or avgPool
@@ -98,11 +118,22 @@ export function pooling(exported: Exported, node: Node, x: string, sequences: bo
   const { emitter } = exported;
   const { rows, columns, countPadding } = attributesOf<PoolAttributes>({ node });
   const axes = sequences ? [columns] : [rows, columns];
-  const { dilations, ...others } = windowAttributes(axes);
+  const lengths = (node.inputs[0] as Node).shape.slice(-axes.length) as number[];
+  const counts = node.shape.slice(-axes.length) as number[];
+  const windows = axes.map((along, axis) =>
+    counted(along, lengths[axis] as number, counts[axis] as number),
+  );
+  const longer = axes.map((along, axis) => ({ ...along, after: (windows[axis] as Counted).after }));
+  // An operator that rounds up counts windows that begin after the axis, which pooling leaves out. One that rounds down
+  // needs padding, which must be shorter than the windows, and must not count in a mean.
+  const mayPad = countPadding !== true && longer.every(({ after, size }) => after < size);
+  const isLonger = longer.some(({ after }, axis) => after !== axes[axis]?.after);
+  const roundsUp = isLonger && (windows.every(({ isUp }) => isUp) || !mayPad);
+  const { dilations, ...others } = windowAttributes(roundsUp ? axes : longer);
   const attributes = {
     ...others,
     kernel_shape: axes.map(({ size }) => size),
-    ceil_mode: Number(columns.ceil),
+    ceil_mode: Number(roundsUp),
   };
   if (node.op.name === 'avgPool') {
     const dilated = axes.some(({ dilation }) => dilation !== 1);
