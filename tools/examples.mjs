@@ -42,7 +42,7 @@ export function transpiled(name) {
 }
 
 /** The arguments of examples that take minutes without them. */
-const shortened = { '09-mnist-cnn.ts': ['1', '6400'] };
+const shortened = { '09-mnist-cnn.ts': ['1', '6400'], '11-onnx.ts': ['900', '3'] };
 
 function run(name, given) {
   const file = transpiled(name);

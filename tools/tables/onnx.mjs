@@ -1,5 +1,5 @@
-// Returns docs/onnx.md, the table of the operators of ONNX that `importOnnx` reads. It is made from the table of
-// operators in dist/onnx/operators: each operator is one row there. `npm run tables` writes the page.
+// Returns docs/onnx.md, the tables of the operators that `importOnnx` reads and of the ops that `exportOnnx` writes. They
+// are made from the rows in dist/onnx/operators and dist/onnx/exporters. `npm run tables` writes the page.
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
@@ -14,6 +14,18 @@ function linesOf(rows) {
     .map(([name, { without }]) => `| \`${name}\` | ${without ?? ''} |`);
 }
 
+/** Returns the lines of the table of exported ops. */
+function exportedLines() {
+  const { exporters } = require('../../dist/onnx/exporters/index.js');
+  const said = (row) => {
+    if (row.kind === 'refused') return `– (${row.reason})`;
+    return row.kind === 'input' ? 'nothing: its value is that of its input' : row.to;
+  };
+  return Object.entries(exporters)
+    .toSorted(([a], [b]) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1))
+    .map(([name, row]) => `| \`${name}\` | ${said(row)} |`);
+}
+
 export function page() {
   const { operators } = require('../../dist/onnx/operators/index.js');
   const sections = Object.entries(operators).map(
@@ -25,9 +37,20 @@ export function page() {
 The operators that \`importOnnx\` of \`forebay/onnx\` reads, in operator sets 7 to 28 of \`ai.onnx\`, with what it does not
 support of them. Functions that a model defines are replaced by their nodes. Tensors of float, double, float16, bfloat16,
 int8, int16, int32, int64, uint8, uint16, uint32, uint64 and bool are read. Values of 16 bits are computed as float32, and
-integers of 64 bits as int32. Everything else is refused at the import, with a list of all nodes that use it.
+integers of 64 bits as int32. Everything else is refused at the import, with a list of all nodes that use it. The last
+table shows what \`exportOnnx\` writes.
 
 <!-- \`npm run tables\` writes this page. -->
 
-${sections.join('\n')}`;
+${sections.join('\n')}
+## What is exported
+
+The ops of a graph, as errors name them, and the operators that they become. An op that you define with a lowering of kind
+\`compose\` is exported as the ops of which it is composed. LSTM, GRU and SimpleRNN layers of float32 become single
+operators.
+
+| op | operators |
+|---|---|
+${exportedLines().join('\n')}
+`;
 }
