@@ -28,10 +28,36 @@ export interface Importing {
   valueOf(stored: Stored): Value;
   /** Returns the parameter of a tensor of the file. */
   parameterOf(stored: Stored): Node;
-  /** Returns a parameter with the elements of a list in an attribute. */
-  listed(name: string, elements: readonly number[], shape: readonly number[]): Node;
-  /** Returns a parameter or a state with the elements of a tensor of the file that no other node has. */
-  ownVariable(kind: 'parameter' | 'state', stored: Stored, owner: string): Node;
+  /** Returns a parameter with the elements of a list in an attribute of a node. */
+  listed(
+    owner: NodeProto,
+    attribute: string,
+    elements: readonly number[],
+    shape: readonly number[],
+  ): Node;
+  /** Returns a parameter or a state with the elements of a tensor of the file that no other input of a node has. */
+  ownVariable(kind: 'parameter' | 'state', stored: Stored, owner: NodeProto, input: number): Node;
+  /** How many elements and parts of graphs may still be made. */
+  readonly budget: Budget;
+}
+
+/** Limits what a model can make of a few bytes, such as a range of numbers or the steps of a recurrent operator. */
+export class Budget {
+  #left = 2 ** 25;
+
+  /**
+   * Takes a number of elements, parts or time steps.
+   * @returns the number
+   * @throws FormatError if it is not a whole number, or if nothing is left of the budget
+   */
+  take(count: number, what: string): number {
+    if (!Number.isSafeInteger(count) || count < 0) {
+      throw new FormatError(`expected a whole number of ${what}, but found ${count}`);
+    }
+    this.#left -= count;
+    if (this.#left >= 0) return count;
+    throw new FormatError(`${count} ${what} are more than a model may have`);
+  }
 }
 
 const kinds = Object.entries(attributeTypes);
@@ -111,12 +137,35 @@ export class Call {
       : value.node;
   }
 
+  /**
+   * A bias or a scale. Exporters store tensors of equal elements once, such as the zeros and ones of new layers, which must
+   * not be trained as one. So this node alone has the variable, if all elements are equal.
+   */
+  vector(index: number): Node {
+    const value = this.value(index);
+    const { stored } = value;
+    if (stored === undefined || !isFloat(value.type)) return value.node;
+    return stored.isUniform() ? this.own(index, 'parameter') : this.importing.parameterOf(stored);
+  }
+
+  /** An operand of a sum: a weight if it is an initializer with an axis, such as the bias of a layer with one unit. */
+  addend(index: number): Node {
+    const { stored } = this.value(index);
+    const isWeight = stored?.isInitializer === true && stored.shape.length > 0;
+    return isWeight ? this.weight(index) : this.node(index);
+  }
+
   /** An input whose variable belongs to this node alone, even if other nodes have an input of equal elements. */
   own(index: number, kind: 'parameter' | 'state'): Node {
-    const { stored, node } = lazily(this.value(index));
-    return stored === undefined
-      ? node()
-      : this.importing.ownVariable(kind, stored, this.proto.name || (this.proto.output[0] ?? ''));
+    const value = this.value(index);
+    return value.stored === undefined
+      ? value.node
+      : this.importing.ownVariable(kind, value.stored, this.proto, index);
+  }
+
+  /** Takes a number of elements or parts from the budget of the import. */
+  bounded(count: number, what: string): number {
+    return this.importing.budget.take(count, what);
   }
 
   /** The elements of an input that must be known now. */
@@ -224,8 +273,7 @@ export class Call {
   ): Node | undefined {
     const elements = this.floats(name, undefined);
     if (elements === undefined || elements.length === 0) return undefined;
-    const owner = this.proto.name || (this.proto.output[0] ?? '');
-    return this.importing.listed(`${owner}.${name}`, elements, shapeOf(elements.length));
+    return this.importing.listed(this.proto, name, elements, shapeOf(elements.length));
   }
 
   graph(name: string): GraphProto | undefined {
@@ -280,11 +328,6 @@ const usual: Readonly<Record<DType, ElementType>> = {
 };
 
 const isFloat = ({ dtype }: ElementType) => dtype === 'float32' || dtype === 'float64';
-
-/** Reads the node of a value only if it is asked for. */
-function lazily(value: Value): { stored: Stored | undefined; node: () => Node } {
-  return { stored: value.stored, node: () => value.node };
-}
 
 /** Returns a node of a file as error messages name it: its operator, and its name or its output. */
 export function describe({ opType, domain, name, output }: NodeProto): string {

@@ -1,8 +1,8 @@
 /** The element types of ONNX, and the tensors of a file. */
 
-import { FormatError, StateError } from '../errors.js';
+import { FormatError, StateError, ValueError } from '../errors.js';
 import type { Dim } from '../graph/dimension.js';
-import { bytesIn, inMemory } from '../io/bytes.js';
+import { inMemory } from '../io/bytes.js';
 import { type ElementType as FileType, readElements, safetensorsType } from '../io/elements.js';
 import { type DType, isFloating } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
@@ -81,8 +81,13 @@ export class Stored {
   readonly name: string;
   readonly type: ElementType;
   readonly shape: readonly number[];
+  /** Whether it is an initializer of a graph, and not the value of a node. */
+  isInitializer = false;
   readonly #file: string;
   #bytes: Uint8Array | undefined;
+  #uniform: boolean | undefined;
+  /** Whether the elements were needed as numbers. */
+  #computed = false;
   #load: (() => Promise<Uint8Array>) | undefined;
 
   /** The largest number of bytes of a tensor that is kept when its file is freed. */
@@ -138,10 +143,19 @@ export class Stored {
     return sizeOf(this.shape);
   }
 
-  /** Frees the memory of the file. Only the elements of small tensors are kept. */
+  /**
+   * Frees the memory of the file. The elements of small tensors are kept, and those that the import has computed with,
+   * because each graph of the model needs them.
+   */
   release(): void {
-    this.#bytes =
-      this.#bytes && this.#bytes.length <= Stored.most ? this.#bytes.slice() : undefined;
+    const kept = this.#computed || (this.#bytes?.length ?? 0) <= Stored.most;
+    this.#bytes = kept ? this.#bytes?.slice() : undefined;
+  }
+
+  /** Whether all elements are equal. */
+  isUniform(): boolean {
+    this.#uniform ??= uniform(this.#ready(), this.type.bytes);
+    return this.#uniform;
   }
 
   /** Reads the bytes if they are in another file; undefined if they are here. */
@@ -163,21 +177,34 @@ export class Stored {
   }
 
   #ready(): Uint8Array {
-    if (this.#bytes === undefined) throw gone(this.context);
-    return this.#bytes;
+    const bytes = this.#bytes;
+    if (bytes === undefined) throw gone(this.context);
+    if (bytes.length !== this.size * this.type.bytes) {
+      throw new ValueError(`${this.context}: the bytes of the model have been transferred away`);
+    }
+    return bytes;
   }
 
   /** Returns the elements as a tensor. @throws FormatError if an element does not fit the dtype */
   tensor(dtype: DType): Tensor {
     const bytes = this.#ready();
     const made = Tensor.zeros(this.shape, { dtype });
-    readElements(this.context, inMemory(this.#file, bytes), 0, this.type.file, dtype, made.data);
+    try {
+      readElements(this.context, inMemory(this.#file, bytes), 0, this.type.file, dtype, made.data);
+    } catch (cause) {
+      // The hint of the readers of files, to read another dtype, does not apply here.
+      const hint = /; dtype: 'float64' reads integers up to 2\^53$/;
+      if (!(cause instanceof FormatError) || !hint.test(cause.message)) throw cause;
+      const message = cause.message.replace(hint, ', with which graphs compute');
+      throw new FormatError(message, { cause });
+    }
     return made;
   }
 
   /** Returns the elements as numbers. Integers beyond 2^53 are rounded. */
   numbers(): number[] {
     const bytes = this.#ready();
+    this.#computed = true;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const { get } = this.type.file;
     return Array.from({ length: this.size }, (_, index) =>
@@ -287,5 +314,8 @@ export function knownOf(type: ElementType, tensor: Tensor): Known {
   return new Known(type, tensor.shape, Array.from(tensor.data));
 }
 
-/** Returns the bytes of a tensor. */
-export { bytesIn };
+/** Returns whether all elements, of `width` bytes each, are equal. */
+function uniform(bytes: Uint8Array, width: number): boolean {
+  for (let at = width; at < bytes.length; at++) if (bytes[at] !== bytes[at - width]) return false;
+  return true;
+}

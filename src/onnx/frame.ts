@@ -28,6 +28,8 @@ export class Frame {
   readonly values = new Map<string, Value | typeof absent>();
   readonly stored = new Map<string, TensorProto>();
   readonly producers = new Map<string, Task>();
+  /** Why values are absent that a node does not have, although forebay supports the node, by their names. */
+  readonly refusals = new Map<string, { readonly node: string; readonly reason: string }>();
 
   constructor(
     readonly file: string,
@@ -37,6 +39,8 @@ export class Frame {
     readonly outer?: Frame,
     /** The attributes of the function, which its nodes may refer to. */
     readonly attributes?: ReadonlyMap<string, AttributeProto>,
+    /** In how many functions the frame is. */
+    readonly depth: number = outer?.depth ?? 0,
   ) {
     for (const proto of nodes) {
       const task: Task = { frame: this, proto, asked: 0 };
@@ -57,6 +61,11 @@ export class Frame {
   static ofGraph(file: string, sets: OperatorSets, graph: GraphProto, outer?: Frame): Frame {
     const frame = new Frame(file, sets, graph.node, outer, outer?.attributes);
     for (const tensor of graph.initializer) frame.#store(tensor.name, tensor);
+    for (const { values } of graph.sparseInitializer) {
+      const name = values?.name ?? '';
+      frame.values.set(name, absent);
+      frame.refusals.set(name, { node: `the tensor '${name}'`, reason: 'it is sparse' });
+    }
     return frame;
   }
 

@@ -14,7 +14,7 @@ import { asTensor, type Tensor, type TensorLike } from '../tensor/tensor.js';
 import { type ElementType, elementTypeName, elementTypeOf } from './elements.js';
 import { readModel } from './file.js';
 import { type Model, type ModelInput, OnnxModule } from './imported.js';
-import { domainOf, functionKey, setsOf } from './interpreter.js';
+import { domainOf, functionKey, newest, oldest, setsOf } from './interpreter.js';
 import {
   type GraphProto,
   type ModelProto,
@@ -93,9 +93,6 @@ export async function importOnnx(
   return module;
 }
 
-/** The operator sets that forebay reads. */
-const [oldest, newest] = [7, 28];
-
 function modelOf(
   file: string,
   proto: ModelProto,
@@ -117,37 +114,45 @@ function modelOf(
   const functions = new Map(
     proto.functions.map((one) => [functionKey(domainOf(one.domain), one.name, one.overload), one]),
   );
-  const declared = inputsOf(file, graph);
+  const { declared, refused } = inputsOf(file, graph);
   const fixed = fixedOf(declared, options);
   const shapes = shapesOf(declared, options);
   const inputs = new Map<string, ModelInput>();
   for (const [name, { type, shape }] of declared) {
+    if (fixed.has(name) && shapes.has(name)) {
+      throw new ValueError(
+        `importOnnx: the input '${name}' has both a value and a shape; give one of the options values and inputs`,
+      );
+    }
     if (!fixed.has(name)) inputs.set(name, { type, shape: shapes.get(name) ?? shape });
   }
   const outputs = outputsOf(file, graph, options);
-  return { file, graph, sets, functions, inputs, fixed, outputs, floats: options.dtype };
+  return { file, graph, sets, functions, inputs, fixed, refused, outputs, floats: options.dtype };
 }
 
 /** Returns the inputs that have no default value, with the shapes of the file. */
-function inputsOf(file: string, graph: GraphProto): Map<string, ModelInput> {
+function inputsOf(
+  file: string,
+  graph: GraphProto,
+): { declared: Map<string, ModelInput>; refused: Map<string, string> } {
   const defaults = new Set(graph.initializer.map(({ name }) => name));
   const names = new Names();
   const found = new Map<string, ModelInput>();
+  const refused = new Map<string, string>();
   for (const info of graph.input) {
     const { name = '', type } = info;
     if (defaults.has(name)) continue;
     const tensor = type?.tensorType;
     const element = elementTypeOf(tensor?.elemType);
     if (tensor === undefined || element === undefined) {
-      const what = tensor === undefined ? 'no tensor' : elementTypeName(tensor.elemType);
-      throw new FormatError(
-        `${file}: the input '${name}' is ${what}, which forebay does not support`,
-      );
+      const what = tensor === undefined ? 'not a tensor' : elementTypeName(tensor.elemType);
+      refused.set(name, `it is ${what}`);
+      continue;
     }
     if (found.has(name)) throw new FormatError(`${file}: two inputs are named '${name}'`);
     found.set(name, { type: element, shape: shapeOf(file, info, names) });
   }
-  return found;
+  return { declared: found, refused };
 }
 
 function shapeOf(
@@ -156,10 +161,11 @@ function shapeOf(
   names: Names,
 ): Shape | undefined {
   return type?.tensorType?.shape?.dim.map(({ dimValue, dimParam }, axis) => {
-    if (dimValue === undefined) return names.of(dimParam || `${name}_${axis}`);
+    const unnamed = () => names.of(`${name}_${axis}`, `unnamed ${axis} ${name}`);
+    if (dimValue === undefined) return dimParam ? names.of(dimParam) : unnamed();
     const size = Number(dimValue);
-    // Some exporters write -1 or 0 where a dimension has no number.
-    if (size === -1) return names.of(`${name}_${axis}`);
+    // Some exporters write -1 where a dimension has no number.
+    if (size === -1) return unnamed();
     if (Number.isSafeInteger(size) && size >= 0) return size;
     throw new FormatError(`${file}: the input '${name}' has a dimension ${size}`);
   });
@@ -170,8 +176,9 @@ class Names {
   readonly #names = new Map<string, string>();
   readonly #taken = new Set<string>();
 
-  of(text: string): string {
-    const known = this.#names.get(text);
+  /** @param key distinguishes texts that are equal by chance */
+  of(text: string, key = `named ${text}`): string {
+    const known = this.#names.get(key);
     if (known !== undefined) return known;
     const plain = text.replace(/[^A-Za-z0-9_]/g, '_').replace(/^(?![A-Za-z_])/, '_');
     let name = plain;
@@ -179,7 +186,7 @@ class Names {
       name = `${plain}_${count}`;
     }
     this.#taken.add(name);
-    this.#names.set(text, name);
+    this.#names.set(key, name);
     return name;
   }
 }
@@ -206,18 +213,22 @@ function shapesOf(
       const { shape } = inputNamed(declared, 'inputs', name);
       const list = assertList(dims, `${context} must be a list of dimensions,`);
       const made = list.map((dim) => dimension(dim, `${context}:`));
-      const fits =
-        shape === undefined ||
-        (shape.length === made.length &&
-          shape.every(
-            (dim, axis) =>
-              typeof dim === 'string' || typeof made[axis] === 'string' || dim === made[axis],
-          ));
-      if (fits) return [name, made] as const;
+      if (shape === undefined || fits(shape, made)) return [name, made] as const;
       throw new ShapeError(
         `${context} is ${formatShape(shape as Shape)} in the file, but received ${formatShape(made)}`,
       );
     }),
+  );
+}
+
+/** Whether a shape may be given for that of the file. A name may stand for any number. */
+function fits(shape: Shape, given: Shape): boolean {
+  return (
+    shape.length === given.length &&
+    shape.every((dim, axis) => {
+      const other = given[axis];
+      return typeof dim === 'string' || typeof other === 'string' || dim === other;
+    })
   );
 }
 
@@ -230,11 +241,18 @@ function fixedOf(
   const given = assertRecord(values, 'importOnnx: values must be a record of values,');
   return new Map(
     given.map(([name, value]) => {
-      const { type } = inputNamed(declared, 'values', name);
+      const { type, shape } = inputNamed(declared, 'values', name);
       const context = `importOnnx: the value of the input '${name}':`;
       const tensor = asTensor(value, type.dtype, context);
-      if (tensor.dtype === type.dtype) return [name, { type, value: tensor }] as const;
-      throw new DTypeError(`${context} expected ${type.dtype}, but received ${tensor.dtype}`);
+      if (tensor.dtype !== type.dtype) {
+        throw new DTypeError(`${context} expected ${type.dtype}, but received ${tensor.dtype}`);
+      }
+      if (shape !== undefined && !fits(shape, tensor.shape)) {
+        throw new ShapeError(
+          `${context} it is ${formatShape(shape)} in the file, but received ${formatShape(tensor.shape)}`,
+        );
+      }
+      return [name, { type, value: tensor }] as const;
     }),
   );
 }

@@ -2,10 +2,9 @@
 
 import { types } from 'node:util';
 import { assertRecord } from '../arguments/read.js';
-import { DTypeError, FormatError, ShapeError, StateError, ValueError } from '../errors.js';
+import { DTypeError, ShapeError, StateError, ValueError } from '../errors.js';
 import type { Shape } from '../graph/dimension.js';
-import { freezeAll } from '../graph/frozen.js';
-import { constant, input, lift, parameter, state, type Variable } from '../graph/leaf.js';
+import { constant, input, lift, type Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { noteUsers } from '../graph/users.js';
@@ -13,14 +12,15 @@ import { atOnce, type Pauses } from '../io/slices.js';
 import { type Match, Module } from '../modules/module.js';
 import type { Scope } from '../modules/scope.js';
 import { type DType, isFloating } from '../tensor/dtype.js';
-import { formatShape, sizeOf } from '../tensor/shape.js';
-import { type Tensor, tensor } from '../tensor/tensor.js';
-import type { Importing } from './call.js';
+import { formatShape } from '../tensor/shape.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { Budget, type Importing } from './call.js';
 import { type ElementType, gone, knownOf, Stored } from './elements.js';
-import { type absent, Frame, type OperatorSets } from './frame.js';
+import { absent, Frame, type OperatorSets } from './frame.js';
 import { Interpreter, Obstacles } from './interpreter.js';
 import type { FunctionProto, GraphProto, TensorProto } from './messages.js';
 import { Value } from './value.js';
+import { Variables } from './variables.js';
 
 /** The shape and the dtype of an input or an output of a model. */
 export interface TensorInfo {
@@ -46,6 +46,8 @@ export interface Model {
   readonly inputs: ReadonlyMap<string, ModelInput>;
   /** The inputs whose values are fixed. */
   readonly fixed: ReadonlyMap<string, { readonly type: ElementType; readonly value: Tensor }>;
+  /** Why inputs that forebay does not have a dtype for cannot be used, by their names. */
+  readonly refused: ReadonlyMap<string, string>;
   readonly outputs: readonly string[];
   /** The dtype of floating-point values; undefined if each has that of its type. */
   readonly floats: DType | undefined;
@@ -60,22 +62,21 @@ export interface Model {
 export class OnnxModule extends Module {
   /** The variables, by the names of their tensors in the file. */
   readonly variables: ReadonlyMap<string, Variable>;
-  readonly #variables: Map<string, Variable>;
   readonly #model: Model;
   readonly #stored = new WeakMap<TensorProto, Stored>();
   /** The names of the tensors of floats that the graph needs. Not all of them are variables. */
   readonly #needed = new Set<string>();
-  /** For each tensor that nodes have variables of their own of, the node that has the variable with its name. */
-  readonly #owners = new Map<string, string>();
+  readonly #all: Variables;
+  readonly #constants = new Map<Stored, Node>();
   #inputs: Readonly<Record<string, TensorInfo>> = {};
   #outputs: Readonly<Record<string, TensorInfo>> = {};
 
   /** Only `importOnnx` calls this constructor. @internal */
   constructor(scope: string | Scope, model: Model) {
     super(scope);
-    this.#variables = new Map();
-    this.variables = this.#variables;
     this.#model = model;
+    this.#all = new Variables(this.name, (type) => this.#dtypeOf(type));
+    this.variables = this.#all.byPath;
   }
 
   /** The shapes and dtypes of the inputs, by their names in the file. Inputs with a fixed value are not among them. */
@@ -130,7 +131,7 @@ export class OnnxModule extends Module {
   override unfreeze(match?: Match): void {
     if (types.isRegExp(match)) {
       const matches = (name: string) => name.search(match) >= 0;
-      const names = [...this.#variables.keys()];
+      const names = [...this.variables.keys()];
       if (!names.some(matches)) {
         const computed = [...this.#needed].filter(matches).map((name) => `'${name}'`);
         if (computed.length > 0) {
@@ -211,9 +212,14 @@ export class OnnxModule extends Module {
       const dtype = this.#dtypeOf(type);
       frame.values.set(name, Value.known(knownOf(type, value), dtype));
     }
+    for (const [name, reason] of this.#model.refused) {
+      frame.values.set(name, absent);
+      frame.refusals.set(name, { node: `the input '${name}'`, reason });
+    }
     const obstacles = new Obstacles();
     const interpreter = new Interpreter(this.#importing(), functions, obstacles);
     const values = yield* interpreter.resolve(frame, outputs);
+    for (const name of outputs) interpreter.noteRefusal(frame, name);
     obstacles.assertNone(file);
     return Object.fromEntries(
       outputs.map((name, index) => [
@@ -228,31 +234,35 @@ export class OnnxModule extends Module {
   }
 
   #importing(): Importing {
+    const variables = this.#all;
     return {
       file: this.#model.file,
+      budget: new Budget(),
       dtypeOf: (type) => this.#dtypeOf(type),
       stored: (proto, name) => this.#storedOf(proto, name),
       valueOf: (stored) => {
         const floats = isFloating(stored.type.dtype);
         if (floats) this.#needed.add(stored.name);
         return Value.stored(stored, () =>
-          floats && stored.size > 1
-            ? this.#variable('parameter', stored, stored.name)
-            : constantOf(stored, this.#dtypeOf(stored.type)),
+          floats && stored.size > 1 ? variables.shared(stored) : this.#constantOf(stored),
         );
       },
-      parameterOf: (stored) => this.#variable('parameter', stored, stored.name),
-      listed: (path, elements, shape) => {
-        const dtype = this.#model.floats ?? 'float32';
-        return this.#made('parameter', path, () => {
-          if (sizeOf(shape) === elements.length) return tensor([...elements], { shape, dtype });
-          throw new FormatError(
-            `${path} has ${elements.length} elements, not ${formatShape(shape)}`,
-          );
-        });
-      },
-      ownVariable: (kind, stored, owner) => this.#own(kind, stored, owner),
+      parameterOf: (stored) => variables.shared(stored),
+      listed: (owner, name, elements, shape) => variables.listed(owner, name, elements, shape),
+      ownVariable: (kind, stored, owner, input) => variables.own(kind, stored, owner, input),
     };
+  }
+
+  /** Returns the constant of a tensor. It is kept, because the elements of the file are freed after the import. */
+  #constantOf(stored: Stored): Node {
+    const known = this.#constants.get(stored);
+    if (known !== undefined) return known;
+    const dtype = this.#dtypeOf(stored.type);
+    const value = stored.tensor(dtype);
+    const made =
+      value.shape.length === 0 ? constant(value.data[0] as number, { dtype }) : constant(value);
+    this.#constants.set(stored, made);
+    return made;
   }
 
   #storedOf(proto: TensorProto, name: string): Stored {
@@ -262,32 +272,6 @@ export class OnnxModule extends Module {
     const made = new Stored(file, name, proto, (tensor, bytes) => external(tensor, proto, bytes));
     this.#stored.set(proto, made);
     return made;
-  }
-
-  /** Returns the variable of a tensor. */
-  #variable(kind: 'parameter' | 'state', stored: Stored, path: string): Variable {
-    return this.#made(kind, path, () => stored.tensor(this.#dtypeOf(stored.type)));
-  }
-
-  /** Returns the variable of a path. It is made when it is first needed. */
-  #made(kind: 'parameter' | 'state', path: string, first: () => Tensor): Variable {
-    const known = this.#variables.get(path);
-    if (known !== undefined) return known;
-    const name = `${this.name}.${path}`;
-    const value = first();
-    const made = kind === 'parameter' ? parameter(name, value) : state(name, value);
-    if (kind === 'parameter') freezeAll([made], `${this}`);
-    this.#variables.set(path, made);
-    return made;
-  }
-
-  /** Returns a variable that no other node shares. The first node of a tensor gets the one with its name. */
-  #own(kind: 'parameter' | 'state', stored: Stored, owner: string): Variable {
-    const key = `${kind} ${owner}`;
-    const first = this.#owners.get(stored.name) ?? key;
-    this.#owners.set(stored.name, first);
-    const suffix = first === key ? '' : `.${kind === 'state' ? 'state.' : ''}${owner}`;
-    return this.#variable(kind, stored, `${stored.name}${suffix}`);
   }
 
   /** Frees what is no longer needed of the file. */
@@ -301,17 +285,6 @@ function infos(nodes: ReadonlyMap<string, Node>): Record<string, TensorInfo> {
   return Object.fromEntries(
     [...nodes].map(([name, { shape, dtype }]) => [name, Object.freeze({ shape, dtype })]),
   );
-}
-
-function constantOf(stored: Stored, dtype: DType): Node {
-  if (stored.type.dtype === 'int32') {
-    // An int64 that does not fit is refused only here, where arithmetic uses it.
-    return constant(stored.tensor(dtype));
-  }
-  const tensor = stored.tensor(dtype);
-  return tensor.shape.length === 0
-    ? constant(tensor.data[0] as number, { dtype })
-    : constant(tensor);
 }
 
 function releaseGraph(graph: GraphProto, made: WeakMap<TensorProto, Stored>): void {
@@ -328,23 +301,30 @@ function releaseNodes(nodes: GraphProto['node'], made: WeakMap<TensorProto, Stor
   }
 }
 
-/** Frees the elements of a tensor. Only those of a small tensor are kept, because other shapes may need them. */
+/** Frees the elements of a tensor. Those of a small tensor are kept, because other shapes may need them. */
 function releaseTensor(proto: TensorProto, made: WeakMap<TensorProto, Stored>): void {
   const stored = made.get(proto);
   stored?.release();
-  const pieces = [
+  const numbers = [
     proto.floatData,
     proto.doubleData,
     proto.int32Data,
     proto.int64Data,
     proto.uint64Data,
   ];
-  const bytes = pieces.flat().reduce((sum, { length }) => sum + length, proto.rawData?.length ?? 0);
+  const bytes = numbers
+    .flat()
+    .reduce((sum, { length }) => sum + length, proto.rawData?.length ?? 0);
   if (stored === undefined && bytes <= Stored.most) {
+    // The bytes are views of the file, which would stay in memory.
     proto.rawData = proto.rawData?.slice();
+    for (const pieces of numbers)
+      pieces.forEach((piece, index) => {
+        pieces[index] = piece.slice();
+      });
     return;
   }
-  for (const piece of pieces) piece.length = 0;
+  for (const pieces of numbers) pieces.length = 0;
   proto.rawData = undefined;
   if (stored === undefined) proto.dataLocation = 1; // in another file, which forward() does not read
 }

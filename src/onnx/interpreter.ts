@@ -46,10 +46,20 @@ export class Obstacles {
   }
 }
 
+/** The operator sets that forebay reads. */
+export const [oldest, newest] = [7, 28] as const;
+
 /** The largest number of nodes in an error. */
 const mostListed = 200;
 
+/** The largest number of nodes of a graph, with those of the functions that it calls. */
+const mostNodes = 500_000;
+/** The deepest function that functions call. */
+const deepest = 64;
+
 export class Interpreter {
+  #nodes = 0;
+
   constructor(
     readonly importing: Importing,
     readonly functions: ReadonlyMap<string, FunctionProto>,
@@ -74,6 +84,7 @@ export class Interpreter {
       const proto = owner.stored.get(want.name);
       if (proto !== undefined) {
         const stored = this.importing.stored(proto, want.name);
+        stored.isInitializer = true;
         const pending = stored.pending();
         if (pending !== undefined) yield pending;
         owner.values.set(want.name, this.importing.valueOf(stored));
@@ -88,10 +99,26 @@ export class Interpreter {
         stack.push(...needed);
         continue;
       }
-      yield undefined;
+      yield* this.#read(task);
       this.#step(task);
     }
     return names.map((name) => frame.owner(name)?.values.get(name) as Value | typeof absent);
+  }
+
+  /** Reads the tensors in the attributes of a node, if they are in another file. */
+  *#read({ proto }: Task): Pauses<void> {
+    yield undefined;
+    for (const { t } of proto.attribute) {
+      if (t?.dataLocation !== 1) continue;
+      const pending = this.importing.stored(t, proto.output[0] ?? '').pending();
+      if (pending !== undefined) yield pending;
+    }
+  }
+
+  /** Notes why a value is absent that is needed, if a supported node does not have it. */
+  noteRefusal(frame: Frame, name: string): void {
+    const refusal = frame.owner(name)?.refusals.get(name);
+    if (refusal !== undefined) this.obstacles.unsupported.set(refusal.node, refusal.reason);
   }
 
   /** Computes the outputs of a node whose inputs are ready, or finds the graph inside of it. */
@@ -114,6 +141,9 @@ export class Interpreter {
 
   #run(task: Task): void {
     const { frame, proto } = task;
+    if (++this.#nodes > mostNodes) {
+      throw new FormatError(`the graph has more than ${mostNodes} nodes`);
+    }
     const inputs = proto.input.map((name) =>
       name === '' ? undefined : frame.owner(name)?.values.get(name),
     );
@@ -126,10 +156,16 @@ export class Interpreter {
     const row = operatorOf(domain, proto.opType ?? '');
     const version = frame.sets.get(domain);
     const misses = inputs.includes(absent);
+    for (const name of proto.input) this.noteRefusal(frame, name);
     if (version === undefined) {
       throw new Unsupported(`the model imports no operator set of the domain '${domain}'`);
     }
     if (row === undefined) throw new Unsupported('forebay has no such operator');
+    if (domain === '' && (version < oldest || version > newest)) {
+      throw new Unsupported(
+        `its operator set is ${version}, but forebay reads ${oldest} to ${newest}`,
+      );
+    }
     const call = new Call(
       this.importing,
       proto,
@@ -211,9 +247,10 @@ function finish(
     if (name === '') return;
     const result = results === undefined ? absent : results[index];
     if (result === undefined) {
-      throw new Unsupported(`its output ${index}, '${name}', is used`);
+      const reason = `its output ${index}, '${name}', is used`;
+      frame.refusals.set(name, { node: describe(proto), reason });
     }
-    frame.values.set(name, result);
+    frame.values.set(name, result ?? absent);
   });
 }
 
@@ -227,8 +264,11 @@ function inside(
   for (const usual of body.attributeProto) {
     if (usual.name !== undefined && !attributes.has(usual.name)) attributes.set(usual.name, usual);
   }
+  const depth = outer.depth + 1;
+  if (depth > deepest)
+    throw new FormatError(`functions call one another more than ${deepest} deep`);
   const sets = setsOf(body.opsetImport);
-  const frame = new Frame(outer.file, sets, body.node, undefined, attributes);
+  const frame = new Frame(outer.file, sets, body.node, undefined, attributes, depth);
   body.input.forEach((name, index) => {
     const value = inputs[index];
     if (value !== undefined) frame.values.set(name, value);

@@ -93,7 +93,6 @@ export interface TensorProto {
   int64Data: Uint8Array[];
   doubleData: Uint8Array[];
   uint64Data: Uint8Array[];
-  stringData: Uint8Array[];
   rawData?: Uint8Array | undefined;
   externalData: EntryProto[];
   /** 1 if the elements are in another file. */
@@ -141,7 +140,6 @@ const tensor: Fields = {
   segment: one(3, () => none),
   floatData: packed(4),
   int32Data: packed(5),
-  stringData: many(6, 'bytes'),
   int64Data: packed(7),
   name: one(8, 'string'),
   rawData: one(9, 'bytes'),

@@ -3,7 +3,7 @@
  * decoded to plain objects, and encoded from them.
  *
  * Input is not trusted. A length that the bytes do not allow is an error, byte strings and packed numbers are views of the
- * input, and both the depth and the number of messages are limited.
+ * input, and the depth of messages and the number of parts are limited.
  */
 
 import { FormatError } from '../errors.js';
@@ -50,8 +50,11 @@ export function packed(number: number): Field {
 
 /** The deepest message in a message. The reader of Google has the same limit. */
 const deepest = 100;
-/** The largest number of messages in a file. Each takes two bytes or more in the file, but over a hundred in memory. */
-const mostMessages = 4_000_000;
+/**
+ * The largest number of messages, and of numbers and texts that may be repeated, in a file. Each takes a few bytes in the
+ * file, but up to a hundred in memory.
+ */
+const mostParts = 2_000_000;
 
 type Decoded = Record<string, unknown>;
 
@@ -63,7 +66,7 @@ type Decoded = Record<string, unknown>;
  * @throws FormatError, naming the file and the byte, if the bytes are not such a message
  */
 export function decode<T>(file: string, what: string, fields: Fields, bytes: Uint8Array): T {
-  let messages = 0;
+  let parts = 0;
   const message = (table: Fields, view: Uint8Array, depth: number): Decoded => {
     const reader = new BinaryReader(view);
     const at = () => view.byteOffset - bytes.byteOffset + reader.pos;
@@ -71,7 +74,11 @@ export function decode<T>(file: string, what: string, fields: Fields, bytes: Uin
       throw new FormatError(`${file}: at byte ${at()}: this is not ${what}: ${why}`, { cause });
     };
     if (depth > deepest) fail(`messages are nested more than ${deepest} deep`);
-    if (++messages > mostMessages) fail(`it has more than ${mostMessages} messages`);
+    const count = (more: number) => {
+      parts += more;
+      if (parts > mostParts) fail(`it has more than ${mostParts} messages and numbers`);
+    };
+    count(1);
     const { byNumber, empty } = prepared(table);
     const found = empty();
     try {
@@ -85,6 +92,7 @@ export function decode<T>(file: string, what: string, fields: Fields, bytes: Uin
         const [name, field] = known;
         const values = found[name];
         if (field.kind === 'packed') {
+          count(1);
           (values as Uint8Array[]).push(packedBytes(reader, view, wire, number));
         } else if (typeof field.kind === 'function') {
           if (wire !== WireType.LengthDelimited) fail(`field ${number} is not a message`);
@@ -92,7 +100,7 @@ export function decode<T>(file: string, what: string, fields: Fields, bytes: Uin
           if (field.repeated) (values as unknown[]).push(below);
           else found[name] = below;
         } else if (field.repeated) {
-          scalars(reader, field.kind, wire, values as unknown[]);
+          scalars(reader, field.kind, wire, values as unknown[], count);
         } else {
           found[name] = scalar(reader, field.kind, wire);
         }
@@ -139,13 +147,23 @@ function kept(bytes: Uint8Array): Uint8Array {
 }
 
 /** Reads one value of a repeated field, or several that are packed. */
-function scalars(reader: BinaryReader, kind: keyof Scalars, wire: WireType, into: unknown[]): void {
+function scalars(
+  reader: BinaryReader,
+  kind: keyof Scalars,
+  wire: WireType,
+  into: unknown[],
+  count: (more: number) => void,
+): void {
   if (wire !== WireType.LengthDelimited || wires[kind] === WireType.LengthDelimited) {
+    count(1);
     into.push(scalar(reader, kind, wire));
     return;
   }
   const inner = new BinaryReader(reader.bytes());
-  while (inner.pos < inner.len) into.push(scalar(inner, kind, wires[kind]));
+  while (inner.pos < inner.len) {
+    count(1);
+    into.push(scalar(inner, kind, wires[kind]));
+  }
 }
 
 /** Returns the bytes of packed numbers, or those of one number that is not packed. */

@@ -6,7 +6,6 @@ import type { Dim, Shape } from '../graph/dimension.js';
 import { sizeOfDims } from '../graph/dimension.js';
 import { constant, Leaf } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
-import { reachable } from '../graph/topology.js';
 import { reshape, stack } from '../ops/index.js';
 import { extent } from '../ops/mean.js';
 import type { DType } from '../tensor/dtype.js';
@@ -81,13 +80,23 @@ function constantElements(type: ElementType, node: Node): Known | undefined {
   return isConstant(node) ? knownOf(type, evaluate(node)) : undefined;
 }
 
+/** Whether nodes depend on constants alone, for those that were asked for and those below them. */
+const constancy = new WeakMap<Node, boolean>();
+
 /** Returns whether a node depends on constants alone. */
 export function isConstant(node: Node): boolean {
-  return reachable([node]).every((below) =>
-    below instanceof Leaf
-      ? below.kind === 'constant'
-      : !['random', 'extent'].includes(below.op.lowering.kind),
-  );
+  const stack = [node];
+  while (stack.length > 0) {
+    const one = stack.at(-1) as Node;
+    const unknown = one.inputs.find((below) => !constancy.has(below));
+    if (constancy.has(one)) stack.pop();
+    else if (one instanceof Leaf) constancy.set(one, one.kind === 'constant');
+    else if (['random', 'extent'].includes(one.op.lowering.kind)) constancy.set(one, false);
+    else if (one.inputs.some((below) => constancy.get(below) === false)) constancy.set(one, false);
+    else if (unknown !== undefined) stack.push(unknown);
+    else constancy.set(one, true);
+  }
+  return constancy.get(node) === true;
 }
 
 function nodeOf(known: Known, dtype: DType): Node {

@@ -217,6 +217,130 @@ describe('importOnnx', () => {
     });
   });
 
+  it('keeps large constants of integers and bools for each application', async () => {
+    const size = 200;
+    const model = await imported({
+      node: [
+        nodeProto('Where', ['mask', 'x', 'low'], ['masked']),
+        nodeProto('Gather', ['masked', 'order'], ['y'], { axis: 1 }),
+      ],
+      initializer: [
+        tensorProto(
+          'mask',
+          [size, size],
+          Array.from({ length: size * size }, (_, i) => Number(i % size <= i / size)),
+          'bool',
+        ),
+        tensorProto(
+          'order',
+          [5000],
+          Array.from({ length: 5000 }, (_, i) => i % size),
+          'int64',
+        ),
+        tensorProto('low', [], [-1]),
+      ],
+      input: [infoProto('x', [size, size])],
+      output: [infoProto('y', [])],
+    });
+    const x = input('x', [size, size]);
+    const { y } = model.apply({ x }) as { y: Node };
+    const result = evaluate(y, {
+      x: tensor(new Float32Array(size * size).fill(7), { shape: [size, size] }),
+    });
+    expect([result.data[0], result.data[1], result.data[5000 + 1]]).toEqual([7, -1, 7]);
+    expect(model.apply({ x }).y?.shape).toEqual([size, 5000]);
+  });
+
+  it('keeps apart the tensors of one name in functions and in branches', async () => {
+    const scaling = (name: string, factor: number) => ({
+      name,
+      domain: 'mine',
+      input: ['a'],
+      output: ['b'],
+      attribute: [],
+      attributeProto: [],
+      opsetImport: [{ domain: '', version: 18n }],
+      node: [
+        nodeProto('Constant', [], ['w'], { value: tensorProto('', [2], [factor, 10 * factor]) }),
+        nodeProto('Mul', ['a', 'w'], ['b']),
+      ],
+    });
+    const model = await imported(
+      {
+        node: [
+          nodeProto('F', ['x'], ['f'], {}, { domain: 'mine' }),
+          nodeProto('G', ['x'], ['g'], {}, { domain: 'mine' }),
+          nodeProto('F', ['g'], ['h'], {}, { domain: 'mine' }),
+          nodeProto('Sum', ['f', 'g', 'h'], ['y']),
+        ],
+        input: [infoProto('x', [2])],
+        output: [infoProto('y', [])],
+      },
+      {},
+      {
+        opsetImport: [
+          { domain: '', version: 18n },
+          { domain: 'mine', version: 1n },
+        ],
+        functions: [scaling('F', 2), scaling('G', 3)],
+      },
+    );
+    expect([...model.entries().keys()]).toEqual(['w', 'w.2']);
+    expect(run(model.apply({ x: tensor([1, 1]) }).y as Node)).toEqual([2 + 3 + 6, 20 + 30 + 600]);
+  });
+
+  it('does not train as one what an exporter has stored once', async () => {
+    const model = await imported({
+      node: [
+        nodeProto(
+          'BatchNormalization',
+          ['x', 'zeros', 'zeros', 'zeros', 'ones'],
+          ['a'],
+          {},
+          { name: 'bn' },
+        ),
+        nodeProto('LayerNormalization', ['a', 'ones', 'zeros'], ['b'], {}, { name: 'ln' }),
+        nodeProto('Gemm', ['b', 'w', 'zeros'], ['c'], {}, { name: 'one' }),
+        nodeProto('Gemm', ['c', 'w', 'zeros'], ['y'], {}, { name: 'two' }),
+      ],
+      initializer: [
+        tensorProto('zeros', [2], [0, 0]),
+        tensorProto('ones', [2], [1, 1]),
+        tensorProto('w', [2, 2], [1, 2, 3, 4]),
+      ],
+      input: [infoProto('x', ['n', 2])],
+      output: [infoProto('y', [])],
+    });
+    // Scale and shift of both normalisations, one weight that two layers share, and two biases.
+    expect(model.parameters).toHaveLength(7);
+    expect(model.states).toHaveLength(2);
+  });
+
+  it('reads constants whose elements are in another file, and outputs that nobody needs', async () => {
+    const value = { ...tensorProto('', [2], []), dataLocation: 1 };
+    delete value.rawData;
+    value.externalData = [{ key: 'location', value: 'c.data' }];
+    const model = await imported(
+      {
+        node: [
+          nodeProto('Constant', [], ['c'], { value }),
+          nodeProto('Add', ['x', 'c'], ['s']),
+          nodeProto('MaxPool', ['s3', ''], ['y', 'places'].slice(0, 2), { kernel_shape: [2] }),
+          nodeProto('Unsqueeze', ['s', 'axes'], ['s3']),
+        ].map((one) => ({ ...one, input: one.input.filter((name) => name !== '') })),
+        initializer: [tensorProto('axes', [2], [0, 1], 'int64')],
+        input: [infoProto('x', [2]), infoProto('text', [1])],
+        output: [infoProto('y', []), infoProto('places', [], 'int64')],
+      },
+      {
+        outputs: ['y'],
+        externalData: { 'c.data': new Uint8Array(Float32Array.of(10, 20).buffer) },
+      },
+    );
+    const { y } = model.apply({ x: tensor([1, 2]), text: tensor([0]) }) as { y: Node };
+    expect(run(y)).toEqual([[[22]]]);
+  });
+
   it('can be saved, restored and assigned by the names of the file', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'forebay-onnx-'));
     try {
@@ -427,6 +551,98 @@ describe('external data', () => {
 });
 
 describe('bad input', () => {
+  it('names outputs, inputs and tensors that forebay does not have, if they are needed', async () => {
+    const pool = {
+      node: [
+        nodeProto('MaxPool', ['x'], ['y', 'places'], { kernel_shape: [2] }),
+        nodeProto('Add', ['y', 'text'], ['z']),
+      ],
+      input: [infoProto('x', [1, 1, 4]), { name: 'text', type: { tensorType: { elemType: 8 } } }],
+      output: [infoProto('y', []), infoProto('places', [], 'int64')],
+    };
+    await expect(imported(pool)).rejects.toThrow(/MaxPool .*: its output 1, 'places', is used/);
+    await expect(imported(pool, { outputs: ['z'] })).rejects.toThrow(
+      /the input 'text': it is string/,
+    );
+    await expect(imported(pool, { outputs: ['y'] })).resolves.toBeDefined();
+    const sparse = {
+      ...dense,
+      initializer: [tensorProto('b', [3], [1, 2, 3])],
+      sparseInitializer: [{ values: tensorProto('w', [1], [1]), dims: [2n, 3n] }],
+    };
+    await expect(imported(sparse)).rejects.toThrow(/the tensor 'w': it is sparse/);
+  });
+
+  it('ends for functions that call themselves or one another without end', async () => {
+    const calling = (name: string, calls: readonly string[]) => ({
+      name,
+      domain: 'mine',
+      input: ['a'],
+      output: ['b'],
+      attribute: [],
+      attributeProto: [],
+      opsetImport: [
+        { domain: '', version: 18n },
+        { domain: 'mine', version: 1n },
+      ],
+      node: calls.map((called, index) =>
+        nodeProto(
+          called,
+          [index === 0 ? 'a' : `h${index}`],
+          [index === calls.length - 1 ? 'b' : `h${index + 1}`],
+          {},
+          called === 'Relu' ? {} : { domain: 'mine' },
+        ),
+      ),
+    });
+    const graph = {
+      node: [nodeProto('F0', ['x'], ['y'], {}, { domain: 'mine' })],
+      input: [infoProto('x', [2])],
+      output: [infoProto('y', [])],
+    };
+    const opsetImport = [
+      { domain: '', version: 18n },
+      { domain: 'mine', version: 1n },
+    ];
+    const itself = imported(graph, {}, { opsetImport, functions: [calling('F0', ['F0'])] });
+    await expect(itself).rejects.toThrow(/functions call one another more than 64 deep/);
+    const doubling = Array.from({ length: 40 }, (_, i) =>
+      calling(`F${i}`, i === 39 ? ['Relu'] : [`F${i + 1}`, `F${i + 1}`]),
+    );
+    const many = imported(graph, {}, { opsetImport, functions: doubling });
+    await expect(many).rejects.toThrow(/the graph has more than \d+ nodes/);
+  });
+
+  it('bounds what a few bytes can ask for', async () => {
+    const ranges = Array.from({ length: 8 }, (_, i) =>
+      nodeProto('Range', ['zero', 'limit', 'one'], [`r${i}`]),
+    );
+    const graph = {
+      node: [
+        ...ranges,
+        nodeProto(
+          'Sum',
+          ranges.map(({ output }) => output[0] as string),
+          ['y'],
+        ),
+      ],
+      initializer: [
+        tensorProto('zero', [], [0], 'int64'),
+        tensorProto('one', [], [1], 'int64'),
+        tensorProto('limit', [], [2 ** 23], 'int64'),
+      ],
+      output: [infoProto('y', [], 'int64')],
+    };
+    await expect(imported(graph)).rejects.toThrow(/numbers are more than a model may have/);
+    const steps = {
+      node: [nodeProto('RNN', ['x', 'w', 'r'], ['y'])],
+      initializer: [tensorProto('w', [1, 1, 1], [1]), tensorProto('r', [1, 1, 1], [1])],
+      input: [infoProto('x', [100_000, 1, 1])],
+      output: [infoProto('y', [])],
+    };
+    await expect(imported(steps)).rejects.toThrow(/a sequence of 100000 time steps/);
+  });
+
   it.each([
     ['no ONNX', new TextEncoder().encode('no model'), /this is not an ONNX model/],
     ['nothing', new Uint8Array(0), /this is not an ONNX model: it has no graph/],
@@ -501,6 +717,13 @@ describe('bad input', () => {
     await expect(options({ inputs: { x: ['n', 3] } })).rejects.toThrow(ShapeError);
     await expect(options({ inputs: { x: [2] } })).rejects.toThrow(ShapeError);
     await expect(options({ values: { z: 1 } })).rejects.toThrow(/no input 'z'/);
+    await expect(options({ values: { x: tensor([1]) } })).rejects.toThrow(ShapeError);
+    await expect(options({ values: { x: tensor([[1, 2]], { dtype: 'int32' }) } })).rejects.toThrow(
+      DTypeError,
+    );
+    await expect(options({ values: { x: [[1, 2]] }, inputs: { x: [1, 2] } })).rejects.toThrow(
+      /both a value and a shape/,
+    );
     await expect(options({ dtype: 'float16' })).rejects.toThrow(ValueError);
     await expect(importOnnx(5 as never, { name: 'm' })).rejects.toThrow(ValueError);
     await expect(importOnnx('missing.onnx', { name: 'm' })).rejects.toThrow(

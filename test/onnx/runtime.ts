@@ -8,13 +8,14 @@ import { Tensor } from '../../src/index.js';
 
 ort.env.wasm.numThreads = 1;
 
-function given({ data, shape, dtype }: Tensor): ort.Tensor {
-  // int32 of forebay is int64 in the file.
-  if (dtype === 'int32') return new ort.Tensor('int64', BigInt64Array.from(data, BigInt), shape);
+/** Returns a tensor of the type of an input of the file. int32 of forebay is int64 in files that forebay writes. */
+function given({ data, shape }: Tensor, type: string): ort.Tensor {
+  if (type === 'int64') return new ort.Tensor('int64', BigInt64Array.from(data, BigInt), shape);
   // The values of leaves are in shared memory, which ONNX Runtime does not take.
-  if (dtype === 'float32') return new ort.Tensor('float32', Float32Array.from(data), shape);
-  if (dtype === 'float64') return new ort.Tensor('float64', Float64Array.from(data), shape);
-  return new ort.Tensor(dtype, Uint8Array.from(data), shape);
+  if (type === 'int32') return new ort.Tensor('int32', Int32Array.from(data), shape);
+  if (type === 'float32') return new ort.Tensor('float32', Float32Array.from(data), shape);
+  if (type === 'float64') return new ort.Tensor('float64', Float64Array.from(data), shape);
+  return new ort.Tensor(type as 'bool' | 'uint8', Uint8Array.from(data), shape);
 }
 
 function returned({ data, dims, type }: ort.Tensor): Tensor {
@@ -22,6 +23,7 @@ function returned({ data, dims, type }: ort.Tensor): Tensor {
   if (type === 'int64') {
     return new Tensor(Int32Array.from(data as BigInt64Array, Number), shape);
   }
+  if (type === 'int32') return new Tensor(data as Int32Array, shape);
   if (type === 'float32') return new Tensor(data as Float32Array, shape);
   if (type === 'float64') return new Tensor(data as Float64Array, shape);
   return new Tensor(Uint8Array.from(data as Uint8Array), shape, type === 'bool' ? 'bool' : 'uint8');
@@ -38,10 +40,12 @@ export async function run(
     logSeverityLevel: 3,
   });
   try {
-    const inputs = Object.entries(feeds).filter(([name]) => session.inputNames.includes(name));
-    const results = await session.run(
-      Object.fromEntries(inputs.map(([name, tensor]) => [name, given(tensor)])),
-    );
+    const inputs = session.inputMetadata.flatMap((info) => {
+      const tensor = feeds[info.name];
+      if (tensor === undefined || !info.isTensor) return [];
+      return [[info.name, given(tensor, info.type)] as const];
+    });
+    const results = await session.run(Object.fromEntries(inputs));
     return Object.fromEntries(
       Object.entries(results).map(([name, tensor]) => [name, returned(tensor as ort.Tensor)]),
     );

@@ -25,7 +25,6 @@ const noData = {
   int64Data: [],
   doubleData: [],
   uint64Data: [],
-  stringData: [],
   externalData: [],
 };
 

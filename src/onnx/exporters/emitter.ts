@@ -75,7 +75,6 @@ function tensorOf(
     int64Data: [],
     doubleData: [],
     uint64Data: [],
-    stringData: [],
     externalData: [],
     rawData,
   };

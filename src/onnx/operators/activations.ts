@@ -9,7 +9,6 @@ import {
   clamp,
   div,
   elu,
-  expm1,
   gelu,
   greater,
   hardSwish,
@@ -78,9 +77,10 @@ export const activations: Rows = {
       elu(x, { alpha: call.float('alpha', 1.6732631921768188) }),
     ),
   ),
+  // elu has the right gradient where the exponential overflows.
   Celu: unary((x, call) => {
     const alpha = call.float('alpha', 1);
-    return where(greater(x, 0), x, mul(alpha, expm1(div(x, alpha))));
+    return mul(alpha, elu(div(x, alpha)));
   }),
   ThresholdedRelu: unary((x, call) => where(greater(x, call.float('alpha', 1)), x, 0)),
   Shrink: row((call) => {

@@ -86,10 +86,12 @@ const number = (apply: (x: Node) => Node, known?: (x: Dim) => Dim | undefined): 
 const arithmetic = (
   apply: (a: Node, b: Node) => Node,
   known: (a: Dim, b: Dim) => Dim | undefined,
+  operands: (call: Call) => readonly Node[] = (call) => call.nodes(),
 ): Row =>
   row((call) => {
     const { type } = call.value(0);
-    return elementwiseKnown(call, type, known) ?? call.as(type, numeric(type, call.nodes(), apply));
+    const folded = elementwiseKnown(call, type, known);
+    return folded ?? call.as(type, numeric(type, operands(call), apply));
   });
 
 /** A function of any number of numbers of one type. */
@@ -137,23 +139,25 @@ const onNumbers =
   (a: Dim, b: Dim): T | undefined =>
     typeof a === 'number' && typeof b === 'number' ? apply(a, b) : undefined;
 
+/** Whether a dimension is at least 0 for all values of its names, which are not negative. */
+function isNatural(dim: Dim): boolean {
+  return typeof dim === 'number' ? dim >= 0 : !dim.includes('-');
+}
+
 /** Returns whether two dimensions are equal; undefined if that depends on their names. */
 function equalDims(a: Dim, b: Dim): boolean | undefined {
   if (a === b) return true;
   if (typeof a === 'number' && typeof b === 'number') return false;
-  // A dimension is not negative. Exporters compare it with -1, or with what they would broadcast.
-  if ((typeof a === 'number' && a < 0) || (typeof b === 'number' && b < 0)) return false;
-  return undefined;
+  // Exporters compare a dimension with -1.
+  const differ = (one: Dim, other: Dim) => isNatural(one) && typeof other === 'number' && other < 0;
+  return differ(a, b) || differ(b, a) ? false : undefined;
 }
 
-/**
- * Returns the larger of two dimensions; undefined if that depends on their names. Exporters write the maximum of two
- * dimensions of which one broadcasts, so a dimension with a name counts as at least 1.
- */
+/** Returns the larger of two dimensions; undefined if that depends on their names. */
 function largerDim(a: Dim, b: Dim): Dim | undefined {
   if (typeof a === 'number' && typeof b === 'number') return Math.max(a, b);
-  if (a === b || (typeof b === 'number' && b <= 1)) return a;
-  return typeof a === 'number' && a <= 1 ? b : undefined;
+  if (a === b || (isNatural(a) && typeof b === 'number' && b <= 0)) return a;
+  return isNatural(b) && typeof a === 'number' && a <= 0 ? b : undefined;
 }
 
 /** Returns a / b, rounded towards 0. */
@@ -165,20 +169,29 @@ function quotient(a: Dim, b: Dim): Dim | undefined {
 
 /** The remainder with the sign of the dividend, as in C. */
 function remainder(a: Node, b: Node): Node {
-  return mul(sign(a), mod(abs(a), abs(b)));
+  const size = abs(b);
+  return where(less(a, 0), neg(mod(neg(a), size)), mod(a, size));
 }
 
-/** asinh(x) = sign(x) log1p(|x| + x^2 / (1 + sqrt(1 + x^2))), which is exact near 0. */
+/**
+ * asinh(x) = log1p(x + x^2 / (1 + sqrt(1 + x^2))) for x >= 0, which is exact near 0. Of large numbers, whose squares
+ * overflow, it is log(2 x).
+ */
 function asinh(x: Node): Node {
-  const squared = square(x);
-  const size = abs(x);
-  return mul(sign(x), log1p(add(size, div(squared, add(1, sqrt(add(1, squared)))))));
+  const negative = less(x, 0);
+  const size = where(negative, neg(x), x);
+  const isLarge = greater(size, 1e9);
+  const small = where(isLarge, 1, size);
+  const squared = square(small);
+  const near = log1p(add(small, div(squared, add(1, sqrt(add(1, squared))))));
+  const value = where(isLarge, add(log(where(isLarge, size, 1)), Math.LN2), near);
+  return where(negative, neg(value), value);
 }
 
-/** acosh(x) = log1p(t + sqrt(2 t + t^2)) with t = x - 1, which is exact near 1. */
+/** acosh(x) = log1p(t + sqrt(t) sqrt(t + 2)) with t = x - 1, which is exact near 1 and does not overflow. */
 function acosh(x: Node): Node {
   const t = sub(x, 1);
-  return log1p(add(t, sqrt(add(mul(2, t), square(t)))));
+  return log1p(add(t, mul(sqrt(t), sqrt(add(t, 2)))));
 }
 
 /** atanh(x) = log1p(2 x / (1 - x)) / 2, which is exact near 0. */
@@ -210,17 +223,17 @@ function converted(call: Call, value: Value, to: ElementType): Value {
   if (value.type === to || node.dtype === dtype) {
     if (isFloatingType(to) || node.dtype === 'bool') return value.as(to);
   }
-  // Integers of fewer bits wrap around. Floats are cut towards 0, and those out of range become the nearest number.
-  if (
-    !isFloatingType(value.type) &&
-    node.dtype !== 'bool' &&
-    to.bytes < 4 &&
-    to.dtype !== 'bool' &&
-    !isFloatingType(to)
-  ) {
-    return call.as(to, cast(wrapped(cast(node, 'float64'), to), dtype));
+  if (isFloatingType(to) || to.dtype === 'bool' || to.bytes >= 4 || node.dtype === 'bool') {
+    return call.as(to, cast(node, dtype));
   }
-  return call.as(to, cast(node, dtype));
+  // Integers wrap around in the range of a smaller type. Floats are cut towards 0, and those out of range become the
+  // nearest number of it; the specification leaves that open.
+  const numbers = cast(node, 'float64');
+  const [least, most] = rangeOf(to);
+  const within = isFloatingType(value.type)
+    ? clamp(numbers, { min: least, max: most })
+    : wrapped(numbers, to);
+  return call.as(to, cast(within, dtype));
 }
 
 function castTo(call: Call, code: number): Value {
@@ -283,7 +296,7 @@ function identityRow(call: Call): Value {
 }
 
 export const elementwise: Rows = {
-  Abs: number(abs, (x) => (typeof x === 'number' ? Math.abs(x) : x)),
+  Abs: number(abs, (x) => (typeof x === 'number' ? Math.abs(x) : isNatural(x) ? x : undefined)),
   Neg: number(neg, (x) => subtractDims(0, x)),
   Sign: number(sign, (x) => (typeof x === 'number' ? Math.sign(x) : undefined)),
   Exp: unary(exp),
@@ -309,7 +322,8 @@ export const elementwise: Rows = {
   // ONNX has no such operator, but tf2onnx 1.17 writes it for the exact GELU of Keras.
   Erfc: unary((x) => sub(1, erf(x))),
 
-  Add: arithmetic(add, addDims),
+  // A weight with a single element is the bias of a layer with one unit; other such numbers are constants.
+  Add: arithmetic(add, addDims, (call) => [call.addend(0), call.addend(1)]),
   Sub: arithmetic(sub, subtractDims),
   Mul: arithmetic(mul, multiplyDims),
   Div: row((call) => {

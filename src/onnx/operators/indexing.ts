@@ -25,7 +25,7 @@ import { addAlongAxis } from '../../ops/indexing.js';
 import type { Call } from '../call.js';
 import { elementTypes, isFloatingType, Known } from '../elements.js';
 import type { Value } from '../value.js';
-import { axisOf, bounded, integers, moving, numbersIn, numeric, type Rows, row } from './row.js';
+import { axisOf, integers, moving, numbersIn, numeric, type Rows, row } from './row.js';
 
 const first = () => [0];
 
@@ -64,8 +64,9 @@ function cutNumbers(
 ): Node {
   const at = (position: number, least: number, most: number) =>
     Math.min(Math.max(position < 0 ? position + length : position, least), most);
-  const [least, most] = step > 0 ? [0, length] : [-1, length - 1];
-  const [from, to] = [at(start, least, most), at(end, least, most)];
+  // The specification moves a start before the axis to its first element, also if the step is negative.
+  const from = step > 0 ? at(start, 0, length) : at(start, 0, length - 1);
+  const to = step > 0 ? at(end, 0, length) : at(end, -1, length - 1);
   const count = Math.max(0, Math.ceil((to - from) / step));
   if (count === 0) return slice(x, { axis, start: 0, end: 0 });
   if (step > 0) return slice(x, { axis, start: from, end: to, step });
@@ -137,7 +138,7 @@ function gatherND(call: Call): Node {
     const shape = found.shape;
     const flat = reshape(found, [count, ...(shape.length > batch ? [-1] : [])]);
     const offsets = integers(
-      Array.from({ length: bounded(count, 'rows') }, (_, index) => index * perBatch),
+      Array.from({ length: call.bounded(count, 'rows') }, (_, index) => index * perBatch),
       [count, ...(shape.length > batch ? [1] : [])],
     );
     const moved = numeric(elementTypes.int64, [flat, offsets], add);
@@ -174,6 +175,8 @@ function scatterElements(call: Call): Node {
   const axis = axisOf(call.int('axis', 0), x.shape.length);
   const how = reductionOf(call);
   const type = call.value(0).type;
+  const whole = indices.shape.every((dim, at) => at === axis || dim === x.shape[at]);
+  if (!whole) return call.unsupported('indices of fewer elements along other axes');
   const sum = (into: Node, values: Node) => addAlongAxis(into, indices, values, axis);
   if (how === 'add') {
     return numeric(type, [x, updates], (into, values) =>
@@ -230,7 +233,7 @@ function reversed(call: Call, [x]: readonly Node[]): Node {
     number,
   ];
   const dims = shape.map((_, axis) => (axis === time ? steps : axis === batch ? rows : 1));
-  const order = Array.from({ length: bounded(steps * rows, 'elements') }, (_, index) => {
+  const order = Array.from({ length: call.bounded(steps * rows, 'elements') }, (_, index) => {
     const [step, at] =
       time < batch
         ? [Math.floor(index / rows), index % rows]

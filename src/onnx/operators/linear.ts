@@ -24,7 +24,7 @@ function gemm(call: Call): Node {
   const transposeA = call.flag('transA');
   const transposeB = call.flag('transB');
   const [a, b] = [call.node(0), call.weight(1)];
-  const c = call.has(2) ? call.weight(2) : undefined;
+  const c = call.has(2) ? call.vector(2) : undefined;
   const { type } = call.value(0);
   const apply = (x: Node, w: Node, bias?: Node) => {
     const result = matmul(x, w, { transposeA, transposeB });

@@ -38,7 +38,9 @@ function likelihoodLoss(call: Call, logProbabilities: Node): Node {
   const losses = neg(reshape(chosen, [batch, ...rest]));
   const own = weights && cast(gather(weights, safe, 0), dtype);
   const shares = isIgnored === undefined ? own : where(isIgnored, 0, own ?? 1);
-  const weighted = shares === undefined ? losses : mul(losses, shares);
+  const products = shares === undefined ? losses : mul(losses, shares);
+  // An ignored label counts as 0, also where the logarithm of the first class is infinite.
+  const weighted = isIgnored === undefined ? products : where(isIgnored, 0, products);
   if (reduction === 'none') return weighted;
   if (reduction === 'sum') return sum(weighted);
   if (reduction !== 'mean') return call.unsupported(`reduction '${reduction}'`);

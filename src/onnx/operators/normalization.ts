@@ -4,13 +4,13 @@ import { type Dim, divideDims, sizeOfDims } from '../../graph/dimension.js';
 import { constant } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import {
-  abs,
   add,
   cast,
   div,
   greater,
   mean,
   mul,
+  norm,
   pad,
   pow,
   reshape,
@@ -18,12 +18,11 @@ import {
   sqrt,
   square,
   sub,
-  sum,
   where,
 } from '../../ops/index.js';
 import { normalized } from '../../ops/normalization.js';
 import type { Call } from '../call.js';
-import { axesOf, axisOf, bounded, type Rows, row, total } from './row.js';
+import { axesOf, axisOf, type Rows, row, total } from './row.js';
 
 const keepDims = { keepDims: true } as const;
 
@@ -74,8 +73,8 @@ function layerNormalization(call: Call): (Node | undefined)[] {
   // Values of 16 bits are computed with 32 bits anyway.
   call.int('stash_type', 1);
   const axes = after(axis, x);
-  const scaled = normalized(x, call.weight(1), { axes, epsilon, centered: true });
-  const result = call.has(2) ? add(scaled, call.weight(2)) : scaled;
+  const scaled = normalized(x, call.vector(1), { axes, epsilon, centered: true });
+  const result = call.has(2) ? add(scaled, call.vector(2)) : scaled;
   if (call.proto.output.length === 1) return [result];
   const average = mean(x, axes, keepDims);
   const variance = mean(square(sub(x, average)), axes, keepDims);
@@ -87,13 +86,13 @@ function rmsNormalization(call: Call): Node {
   const axis = axisOf(call.int('axis', -1), x.shape.length);
   const epsilon = call.float('epsilon', 1e-5);
   call.int('stash_type', 1);
-  return normalized(x, call.weight(1), { axes: after(axis, x), epsilon, centered: false });
+  return normalized(x, call.vector(1), { axes: after(axis, x), epsilon, centered: false });
 }
 
 function instanceNormalization(call: Call): Node {
   const x = call.node(0);
   const epsilon = call.float('epsilon', 1e-5);
-  const [scale, bias] = [call.weight(1), call.weight(2)].map((vector) => alongChannels(x, vector));
+  const [scale, bias] = [call.vector(1), call.vector(2)].map((vector) => alongChannels(x, vector));
   const how = { axes: after(2, x), epsilon, centered: true };
   return add(normalized(x, scale as Node, how), bias as Node);
 }
@@ -111,7 +110,7 @@ function groupNormalization(call: Call): Node {
   const normal = normalized(grouped, ones(x), { axes: [2, 3], epsilon, centered: true });
   const perGroup = call.version < 21;
   const along = (vector: Node) => reshape(vector, [groups, perGroup ? 1 : size, 1]);
-  const result = add(mul(normal, along(call.weight(1))), along(call.weight(2)));
+  const result = add(mul(normal, along(call.vector(1))), along(call.vector(2)));
   return reshape(result, x.shape);
 }
 
@@ -131,7 +130,7 @@ function localResponse(call: Call): Node {
     axis === 1 ? [before, size - 1 - before] : [0, 0],
   );
   const squares = pad(square(x), sides);
-  const windows = Array.from({ length: bounded(size, 'channels') }, (_, start) =>
+  const windows = Array.from({ length: call.bounded(size, 'channels') }, (_, start) =>
     slice(squares, { axis: 1, start, end: start + channels }),
   );
   return div(x, pow(add(mul(total(windows), alpha / size), bias), beta));
@@ -148,15 +147,18 @@ export const normalization: Rows = {
     const x = call.node(0);
     const axes = axesOf(call.ints('axes', [0, 2, 3]), x.shape.length);
     const centred = sub(x, mean(x, axes, keepDims));
-    const deviation = sqrt(mean(square(centred), axes, keepDims));
+    const variance = mean(square(centred), axes, keepDims);
+    // The gradient of the root at 0 is infinite, so equal elements have a deviation that is a constant 0.
+    const some = greater(variance, 0);
+    const deviation = where(some, sqrt(where(some, variance, 1)), 0);
     return div(centred, add(deviation, 1e-9));
   }),
   LpNormalization: row((call) => {
     const x = call.node(0);
     const axis = axisOf(call.int('axis', -1), x.shape.length);
     const p = call.int('p', 2);
-    const size = p === 1 ? sum(abs(x), axis, keepDims) : sqrt(sum(square(x), axis, keepDims));
-    // A vector of zeros stays one.
-    return where(greater(size, 0), div(x, size), mul(x, 0));
+    // `norm` has the gradient 0 at a vector of zeros, which stays one.
+    const size = norm(x, { p, axes: axis, keepDims: true });
+    return div(x, where(greater(size, 0), size, 1));
   }),
 };

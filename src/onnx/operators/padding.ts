@@ -5,7 +5,7 @@ import type { Node } from '../../graph/node.js';
 import { broadcastTo, cast, concat, gather, pad, reshape, slice } from '../../ops/index.js';
 import type { Call } from '../call.js';
 import type { Value } from '../value.js';
-import { axesOf, bounded, integers, moved, type Rows, row } from './row.js';
+import { axesOf, integers, moved, type Rows, row } from './row.js';
 
 /** Adds elements at the sides of axes. A negative number of them removes elements. */
 function padded(call: Call): Value {
@@ -38,9 +38,9 @@ function padded(call: Call): Value {
     return call.unsupported(`mode '${mode}'`);
   };
   if (typeof filler === 'number') {
-    const fold = moved(call, [value], ([x]) => build(x as Node, 0));
-    if (fold !== undefined && (filler === 0 ? mode !== 'constant' : false)) return fold;
-    return call.as(type, build(value.node, filler));
+    const fold =
+      mode === 'constant' ? undefined : moved(call, [value], ([x]) => build(x as Node, 0));
+    return fold ?? call.as(type, build(value.node, filler));
   }
   return call.as(type, build(value.node, reshape(filler, [])));
 }
@@ -66,7 +66,7 @@ function wrapAround(call: Call, x: Node, added: readonly (readonly [number, numb
     const length = node.shape[axis] as Dim;
     if (typeof length !== 'number') return call.unsupported(`an axis of the length '${length}'`);
     const indices = Array.from(
-      { length: bounded(before + length + after, 'elements of an axis') },
+      { length: call.bounded(before + length + after, 'elements of an axis') },
       (_, index) => (((index - before) % length) + length) % length,
     );
     return gather(node, integers(indices), axis);

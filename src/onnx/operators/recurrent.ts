@@ -27,7 +27,7 @@ import {
   where,
 } from '../../ops/index.js';
 import type { Call } from '../call.js';
-import { bounded, numbersIn, type Rows, row } from './row.js';
+import { numbersIn, type Rows, row } from './row.js';
 
 type Activation = (x: Node) => Node;
 
@@ -167,7 +167,7 @@ function applied(call: Call, cell: Cell): Node[] {
   const given = call.node(0);
   const x = batchFirst ? transpose(given, [1, 0, 2]) : given;
   const [weight, recurrence] = [call.weight(1), call.weight(2)];
-  const bias = call.has(3) ? call.weight(3) : undefined;
+  const bias = call.has(3) ? call.vector(3) : undefined;
   const lengths = call.optional(4);
   const [steps] = numbersIn(call, [x.shape[0] as Dim], 'the sequence') as [number];
   const batch = x.shape[1] as Dim;
@@ -231,6 +231,14 @@ function joinedBias(cell: Cell, input: Node, state: Node, units: number): Node {
   return concat([gates, part(input, 2, units)], 0);
 }
 
+/** The longest sequence. Each step is nodes of its own. */
+const mostSteps = 4096;
+
+function stepsWithin(call: Call, steps: number): number {
+  if (steps <= mostSteps) return steps;
+  return call.unsupported(`a sequence of ${steps} time steps, which is longer than ${mostSteps}`);
+}
+
 interface Unrolling {
   readonly steps: number;
   readonly lengths: Node | undefined;
@@ -250,7 +258,7 @@ function unrolled(
   initial: readonly Node[],
   { steps, lengths, backwards, functions }: Unrolling,
 ): { hidden: Node; state: readonly Node[] } {
-  const order = Array.from({ length: bounded(steps, 'time steps') }, (_, index) =>
+  const order = Array.from({ length: stepsWithin(call, steps) }, (_, index) =>
     backwards ? steps - 1 - index : index,
   );
   const hidden = new Array<Node>(steps);

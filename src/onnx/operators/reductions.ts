@@ -18,9 +18,9 @@ import {
   max,
   mean,
   min,
+  norm,
   prod,
   slice,
-  sqrt,
   square,
   sub,
   sum,
@@ -60,7 +60,9 @@ function reduction(
     const none = call.flag('noop_with_empty_axes');
     const keepDims = call.flag('keepdims', true);
     const axes = given !== undefined && given.length > 0 ? given : undefined;
-    const folded = known && foldAll(call, type, axes, keepDims, known, neutral);
+    const reduces = axes !== undefined || !none;
+    const folded =
+      known && reduces ? foldAll(call, type, axes, keepDims, known, neutral) : undefined;
     if (folded !== undefined) return folded;
     if (type.name === 'bool') call.unsupported('bools');
     if (axes === undefined && none) return call.as(type, numeric(type, [node], alone));
@@ -151,7 +153,7 @@ export const reductions: Rows = {
   ReduceMin: reduction(min),
   ReduceProd: reduction(prod, { known: multiplyDims, neutral: 1 }),
   ReduceL1: reduction((x, axes, options) => sum(abs(x), axes, options), { alone: abs }),
-  ReduceL2: reduction((x, axes, options) => sqrt(sum(square(x), axes, options)), { alone: abs }),
+  ReduceL2: reduction((x, axes, { keepDims }) => norm(x, { axes, keepDims }), { alone: abs }),
   ReduceLogSum: reduction((x, axes, options) => log(sum(x, axes, options)), { alone: log }),
   ReduceLogSumExp: reduction(logSumExp),
   ReduceSumSquare: reduction((x, axes, options) => sum(square(x), axes, options), {

@@ -5,10 +5,11 @@
 
 import { constant } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
-import { add, cast, gather, mul, upsample2d, where } from '../../ops/index.js';
+import { add, cast, gather, mul, slice, upsample2d, where } from '../../ops/index.js';
+import { isFloating } from '../../tensor/dtype.js';
 import { tensor } from '../../tensor/tensor.js';
 import type { Call } from '../call.js';
-import { axesOf, bounded, integers, numbersIn } from './row.js';
+import { axesOf, integers, numbersIn } from './row.js';
 
 type Mode = 'nearest' | 'linear' | 'cubic';
 
@@ -53,9 +54,9 @@ function positionOf(coordinates: string, at: number, along: Along): number | und
     case 'half_pixel_symmetric':
       return (length / 2) * (1 - size / (scale * length)) + (at + 0.5) / scale - 0.5;
     case 'pytorch_half_pixel':
-      return size === 1 ? -0.5 : (at + 0.5) / scale - 0.5;
+      return size === 1 ? 0 : (at + 0.5) / scale - 0.5;
     case 'align_corners':
-      return size === 1 ? 0 : (at * (length - 1)) / (scale * length - 1);
+      return size === 1 ? 0 : (at * (length - 1)) / (size - 1);
     case 'asymmetric':
       return at / scale;
     case 'tf_half_pixel_for_nn':
@@ -105,7 +106,7 @@ function tapsAt(call: Call, how: Interpolation, along: Along, at: number): Taps 
   const stretch = antialias ? Math.min(along.scale, 1) : 1;
   const reach = (mode === 'linear' ? 1 : 2) / stretch;
   const start = Math.floor(-reach) + 1;
-  const count = bounded(2 - 2 * start, 'taps');
+  const count = call.bounded(2 - 2 * start, 'taps');
   const kernel = (distance: number) =>
     mode === 'linear' ? Math.max(0, 1 - Math.abs(distance)) : cubicKernel(distance, cubic);
   const weights = Array.from({ length: count }, (_, i) => kernel((start + i - ratio) * stretch));
@@ -122,7 +123,15 @@ function tapsAt(call: Call, how: Interpolation, along: Along, at: number): Taps 
 
 /** Resizes along one axis. */
 function resizedAlong(call: Call, x: Node, how: Interpolation, along: Along): Node {
-  const taps = Array.from({ length: bounded(along.size, 'elements of an axis') }, (_, at) =>
+  if (along.size === 0) return slice(x, { axis: along.axis, end: 0 });
+  if (how.mode !== 'nearest' && !isFloating(x.dtype)) {
+    return call.unsupported(`mode '${how.mode}' of integers`);
+  }
+  // Runtimes divide by the length of the result, the reference by the scale, which is not a whole number then.
+  if (how.coordinates === 'align_corners' && along.size !== along.scale * along.length) {
+    return call.unsupported('align_corners with a scale that gives no whole number of elements');
+  }
+  const taps = Array.from({ length: call.bounded(along.size, 'elements of an axis') }, (_, at) =>
     tapsAt(call, how, along, at),
   );
   const within = (index: number) => Math.min(Math.max(index, 0), along.length - 1);
@@ -164,21 +173,46 @@ function resized(call: Call, x: Node, how: Interpolation, axes: readonly Along[]
   );
 }
 
+/** Whether each element is repeated if the scale is a whole number. */
+function repeats({ mode, coordinates, nearest }: Interpolation): boolean {
+  return (
+    mode === 'nearest' &&
+    ((coordinates === 'asymmetric' && nearest === 'floor') ||
+      (coordinates === 'half_pixel' && nearest.startsWith('round')))
+  );
+}
+
+/** The scales of images whose pixels are repeated, which may have any size; undefined if they are not. */
+function wholeScales(
+  x: Node,
+  how: Interpolation,
+  axes: readonly number[],
+  scales: readonly number[] | undefined,
+): [number, number] | undefined {
+  if (scales === undefined || x.shape.length !== 4 || !repeats(how)) return undefined;
+  const of = (axis: number) => scales[axes.indexOf(axis)] ?? 1;
+  const isWhole = [of(2), of(3)].every((scale) => Number.isInteger(scale) && scale > 0);
+  return of(0) === 1 && of(1) === 1 && isWhole ? [of(2), of(3)] : undefined;
+}
+
 /** Repeats the pixels of images, if that is what the operator does; otherwise returns undefined. */
 function repeated(x: Node, how: Interpolation, axes: readonly Along[]): Node | undefined {
-  const repeats =
-    how.mode === 'nearest' &&
+  const isRepeated =
+    repeats(how) &&
     x.shape.length === 4 &&
     axes.length > 0 &&
     axes.every(
       ({ axis, scale, length, size }) =>
         axis >= 2 && Number.isInteger(scale) && size === scale * length,
-    ) &&
-    ((how.coordinates === 'asymmetric' && how.nearest === 'floor') ||
-      (how.coordinates === 'half_pixel' && how.nearest.startsWith('round')));
-  if (!repeats) return undefined;
+    );
+  if (!isRepeated) return undefined;
   const scaleOf = (axis: number) => axes.find((along) => along.axis === axis)?.scale ?? 1;
   return upsample2d(x, { scale: [scaleOf(2), scaleOf(3)] });
+}
+
+/** The length of an axis times a scale, which is a float of 32 bits, as runtimes compute it. */
+function sizeOf(length: number, scale: number): number {
+  return Math.floor(Math.fround(length * scale));
 }
 
 export function resize(call: Call): Node {
@@ -206,6 +240,8 @@ export function resize(call: Call): Node {
   const sizes = given(sizesAt, 'the sizes');
   const regions =
     old || how.coordinates !== 'tf_crop_and_resize' ? undefined : given(1, 'the region');
+  const whole = wholeScales(x, how, axes, scales);
+  if (whole !== undefined) return upsample2d(x, { scale: whole });
   const lengths = axes.map((axis, index) => {
     // An axis that is not resized may have any length.
     const dim = x.shape[axis];
@@ -217,7 +253,7 @@ export function resize(call: Call): Node {
     const length = lengths[index] as number;
     const size =
       sizes === undefined
-        ? Math.floor(length * (scales?.[index] ?? 1))
+        ? sizeOf(length, scales?.[index] ?? 1)
         : common === undefined
           ? (sizes[index] as number)
           : Math.floor(common * length + 0.5);
@@ -258,7 +294,7 @@ export function upsample(call: Call): Node {
   const axes = scales.flatMap((scale, axis): Along[] => {
     if (scale === 1) return [];
     const [length] = numbersIn(call, [x.shape[axis] ?? 0], 'its input') as [number];
-    return [{ axis, length, size: Math.floor(length * scale), scale, region: [0, 1] }];
+    return [{ axis, length, size: sizeOf(length, scale), scale, region: [0, 1] }];
   });
   return resized(call, x, how, axes);
 }

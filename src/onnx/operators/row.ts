@@ -1,6 +1,5 @@
 /** Rows of the operator table, and what many of them share. */
 
-import { FormatError } from '../../errors.js';
 import { evaluate } from '../../evaluate/evaluate.js';
 import type { Dim, Shape } from '../../graph/dimension.js';
 import { Constant, constant, Leaf } from '../../graph/leaf.js';
@@ -36,18 +35,6 @@ export function row(build: (call: Call) => Built, without?: string): Row {
 
 /** The largest number of elements that are computed at the import. */
 const mostElements = 2 ** 16;
-/** The largest number of steps or elements that the graph of a node is made of. */
-const mostParts = 2 ** 24;
-
-/**
- * Returns a number of elements, of parts or of time steps that a graph is made of. A damaged file may have any number.
- * @throws FormatError if it is not a whole number, or if it is too large
- */
-export function bounded(count: number, what: string): number {
-  if (Number.isSafeInteger(count) && count >= 0 && count <= mostParts) return count;
-  throw new FormatError(`expected at most ${mostParts} ${what}, but found ${count}`);
-}
-
 /** Returns the elements of a value if they are known and cannot be trained. */
 export function foldable(value: Value): Known | undefined {
   if (value.stored !== undefined && isFloatingType(value.type) && value.stored.size > 1) {
@@ -93,11 +80,20 @@ export function elementwiseKnown(
   const readers = knowns.map((known) => reader(known, shape));
   const elements: Dim[] = [];
   for (let index = 0; index < sizeOf(shape); index++) {
-    const element = apply(...readers.map((read) => read(index)));
+    const element = inRange(apply(...readers.map((read) => read(index))), type);
     if (element === undefined) return undefined;
     elements.push(element);
   }
   return call.result(new Known(type, shape, elements));
+}
+
+/** Wraps an integer around in the range of a type of fewer than 32 bits, as `numeric` does. */
+function inRange(element: Dim | undefined, type: ElementType): Dim | undefined {
+  if (element === undefined || type.bytes >= 4 || type.name === 'bool') return element;
+  if (typeof element !== 'number') return undefined;
+  const [least, greatest] = rangeOf(type);
+  const span = greatest - least + 1;
+  return element - Math.floor((element - least) / span) * span;
 }
 
 /** Returns a function that returns the element at an index of the shape to which the elements broadcast. */

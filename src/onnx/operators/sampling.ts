@@ -27,7 +27,7 @@ import {
 } from '../../ops/index.js';
 import { tensor } from '../../tensor/tensor.js';
 import type { Call } from '../call.js';
-import { axesOf, bounded, numbersIn, type Rows, row, total } from './row.js';
+import { axesOf, numbersIn, type Rows, row, total } from './row.js';
 
 /** The weights of the neighbours of a position, whose distance to the first is `ratio`. */
 type Weights = (ratio: Node) => readonly Node[];
@@ -70,12 +70,8 @@ function placesAlong(at: Node, length: number, { mode, padding, aligned }: Sampl
     ? mul(add(at, 1), (length - 1) / 2)
     : sub(mul(add(at, 1), length / 2), 0.5);
   const ends: [number, number] = aligned ? [0, length - 1] : [-0.5, length - 0.5];
-  const moved =
-    padding === 'border'
-      ? clamp(scaled, { min: 0, max: length - 1 })
-      : padding === 'reflection'
-        ? reflected(scaled, ...ends)
-        : scaled;
+  // At the border, only the elements are moved inside: the weights of a cubic are those of the position outside.
+  const moved = padding === 'reflection' ? reflected(scaled, ...ends) : scaled;
   // The elements beside a position may be outside, although the position is not.
   const place = (index: Node, weight: Node | undefined): Place => ({
     index:
@@ -152,12 +148,17 @@ function gridSample(call: Call): Node {
   return reshape(result, [batch, channels, ...shape]);
 }
 
+/** The position from -1 to 1 of an element. A single one is in the middle. */
+function alignedAt(at: number, length: number): number {
+  return length === 1 ? 0 : (2 * at) / (length - 1) - 1;
+}
+
 /** The positions of an image, moved by a matrix. */
 function affineGrid(call: Call): Node {
   const theta = call.node(0);
   const [, , ...lengths] = call.numbers(1, 'the size');
   const aligned = call.flag('align_corners');
-  const count = bounded(
+  const count = call.bounded(
     lengths.reduce((a, b) => a * b, 1),
     'positions',
   );
@@ -168,7 +169,7 @@ function affineGrid(call: Call): Node {
     step /= length;
     for (let index = 0; index < count; index++) {
       const at = Math.floor(index / step) % length;
-      const position = aligned ? (2 * at) / (length - 1) - 1 : (2 * at + 1) / length - 1;
+      const position = aligned ? alignedAt(at, length) : (2 * at + 1) / length - 1;
       points[(axes - 1 - axis) * count + index] = position;
     }
   });

@@ -25,17 +25,7 @@ import { positions } from '../../ops/positions.js';
 import type { Call } from '../call.js';
 import { elementTypeOf, elementTypes, isFloatingType, Known } from '../elements.js';
 import type { Value } from '../value.js';
-import {
-  axesOf,
-  axisOf,
-  bounded,
-  foldable,
-  moved,
-  moving,
-  numbersIn,
-  type Rows,
-  row,
-} from './row.js';
+import { axesOf, axisOf, foldable, moved, moving, numbersIn, type Rows, row } from './row.js';
 
 const first = () => [0];
 
@@ -94,7 +84,7 @@ function parts(call: Call): readonly Dim[] {
         : undefined;
   const counted = call.version >= 18 ? call.int('num_outputs', undefined) : undefined;
   if (given !== undefined) return given;
-  const count = bounded(counted ?? call.proto.output.length, 'parts');
+  const count = call.bounded(counted ?? call.proto.output.length, 'parts');
   if (typeof length !== 'number') {
     const equal = divideDims(length, count);
     return equal === undefined
@@ -139,7 +129,7 @@ function range(call: Call): Value {
   const { type } = start;
   const [from, to, by] = [start, limit, delta].map((value) => foldable(value)?.elements[0]);
   if (typeof from === 'number' && typeof to === 'number' && typeof by === 'number') {
-    const count = bounded(Math.max(0, Math.ceil((to - from) / by)), 'numbers');
+    const count = call.bounded(Math.max(0, Math.ceil((to - from) / by)), 'numbers');
     const elements = Array.from({ length: count }, (_, index) => from + index * by);
     return call.result(new Known(type, [count], elements));
   }
@@ -213,7 +203,7 @@ function eyeLike(call: Call): Value {
     (code === undefined ? value.type : elementTypeOf(code)) ?? call.unsupported('its dtype');
   const k = call.int('k', 0);
   const [rows, columns] = numbersIn(call, value.shape, 'its input') as [number, number];
-  const elements = Array.from({ length: bounded(rows * columns, 'elements') }, (_, index) =>
+  const elements = Array.from({ length: call.bounded(rows * columns, 'elements') }, (_, index) =>
     Number((index % columns) - Math.floor(index / columns) === k),
   );
   return call.result(new Known(type, [rows, columns], elements));

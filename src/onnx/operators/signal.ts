@@ -18,7 +18,7 @@ import {
 import { tensor } from '../../tensor/tensor.js';
 import type { Call } from '../call.js';
 import { elementTypeOf, elementTypes, Known } from '../elements.js';
-import { axisOf, bounded, numbersIn, type Rows, row } from './row.js';
+import { axisOf, numbersIn, type Rows, row } from './row.js';
 
 /** A window that is a sum of cosines. */
 const window = (...factors: readonly number[]) =>
@@ -26,7 +26,7 @@ const window = (...factors: readonly number[]) =>
     const size = call.number(0, 'the size');
     const type = elementTypeOf(call.int('output_datatype', 1)) ?? elementTypes.float;
     const period = call.flag('periodic', true) ? size : size - 1;
-    const elements = Array.from({ length: bounded(size, 'elements') }, (_, at) =>
+    const elements = Array.from({ length: call.bounded(size, 'elements') }, (_, at) =>
       factors.reduce(
         (sum, factor, k) => sum + (-1) ** k * factor * Math.cos((2 * Math.PI * k * at) / period),
         0,
@@ -37,17 +37,21 @@ const window = (...factors: readonly number[]) =>
 
 /** A matrix [rows, columns] whose elements are a function of the angle 2 pi row column / length. */
 function turning(
+  call: Call,
   rows: number,
   columns: number,
   length: number,
   wave: (angle: number) => number,
   like: Node,
 ): Node {
-  const elements = Float64Array.from({ length: bounded(rows * columns, 'factors') }, (_, index) => {
-    // The product is reduced first, so that the angle is exact.
-    const product = (Math.floor(index / columns) * (index % columns)) % length;
-    return wave((2 * Math.PI * product) / length);
-  });
+  const elements = Float64Array.from(
+    { length: call.bounded(rows * columns, 'factors') },
+    (_, index) => {
+      // The product is reduced first, so that the angle is exact.
+      const product = (Math.floor(index / columns) * (index % columns)) % length;
+      return wave((2 * Math.PI * product) / length);
+    },
+  );
   return cast(constant(tensor(elements, { shape: [rows, columns] })), like.dtype);
 }
 
@@ -59,14 +63,15 @@ interface Signal {
 
 /** Transforms the last axis. @param count the number of frequencies */
 function transformed(
+  call: Call,
   { real, imaginary }: Signal,
   count: number,
   inverse: boolean,
 ): Required<Signal> & { imaginary: Node } {
   const length = real.shape.at(-1) as number;
   const sign = inverse ? 1 : -1;
-  const cosines = turning(length, count, length, Math.cos, real);
-  const sines = turning(length, count, length, (angle) => sign * Math.sin(angle), real);
+  const cosines = turning(call, length, count, length, Math.cos, real);
+  const sines = turning(call, length, count, length, (angle) => sign * Math.sin(angle), real);
   const by = (x: Node, matrix: Node) => {
     const rows = matmul(reshape(x, [-1, length]), matrix);
     return reshape(rows, [...x.shape.slice(0, -1), count]);
@@ -127,7 +132,7 @@ function fourier(call: Call): Node {
     const length = wanted ?? 2 * (own - 1);
     const half = ofLength(given, axis, Math.floor(length / 2) + 1);
     const { real, imaginary } = parts(half);
-    return reshape(back(realInverse(toEnd(real), imaginary && toEnd(imaginary), length)), [
+    return reshape(back(realInverse(call, toEnd(real), imaginary && toEnd(imaginary), length)), [
       ...half.shape.slice(0, axis),
       length,
       ...half.shape.slice(axis + 1, -1),
@@ -141,18 +146,18 @@ function fourier(call: Call): Node {
     imaginary: signal.imaginary && toEnd(signal.imaginary),
   };
   const count = onesided ? Math.floor(length / 2) + 1 : length;
-  const { real, imaginary } = transformed(turned, count, inverse);
+  const { real, imaginary } = transformed(call, turned, count, inverse);
   return stack([back(real), back(imaginary)], rank - 1);
 }
 
 /** The real signal whose lower frequencies are given. */
-function realInverse(real: Node, imaginary: Node | undefined, length: number): Node {
+function realInverse(call: Call, real: Node, imaginary: Node | undefined, length: number): Node {
   const half = real.shape.at(-1) as number;
   // Each frequency but the first, and the middle one of an even length, counts twice.
   const weight = (k: number) => (k === 0 || 2 * k === length ? 1 : 2) / length;
   const matrix = (wave: (angle: number) => number) => {
     const elements = Float64Array.from(
-      { length: bounded(half * length, 'factors') },
+      { length: call.bounded(half * length, 'factors') },
       (_, index) => {
         const [k, at] = [Math.floor(index / length), index % length];
         return weight(k) * wave((2 * Math.PI * ((k * at) % length)) / length);
@@ -182,7 +187,7 @@ function shortTime(call: Call): Node {
     signal.shape.length === 2 ? reshape(signal, [...signal.shape, 1]) : signal,
   );
   const frames = (x: Node) => {
-    const cut = Array.from({ length: bounded(count, 'parts') }, (_, at) =>
+    const cut = Array.from({ length: call.bounded(count, 'parts') }, (_, at) =>
       slice(x, { axis: 1, start: at * step, end: at * step + size }),
     );
     const all = stack(cut, 1);
@@ -190,6 +195,7 @@ function shortTime(call: Call): Node {
   };
   const frequencies = onesided ? Math.floor(size / 2) + 1 : size;
   const result = transformed(
+    call,
     { real: frames(real), imaginary: imaginary && frames(imaginary) },
     frequencies,
     false,

@@ -11,21 +11,23 @@ import {
   conv2d,
   convTranspose1d,
   convTranspose2d,
+  greater,
   max,
   maxPool1d,
   maxPool2d,
   mean,
   mul,
+  norm,
   pad,
   pow,
   reshape,
   slice,
-  sum,
   transpose,
+  where,
 } from '../../ops/index.js';
 import type { Call } from '../call.js';
 import { resize, upsample } from './resize.js';
-import { bounded, numbersIn, numeric, type Rows, row } from './row.js';
+import { numbersIn, numeric, type Rows, row } from './row.js';
 
 /** Windows along the axes of images: one number, or one pair of numbers, for each. */
 interface Windows {
@@ -90,7 +92,7 @@ function biased(result: Node, bias: Node | undefined): Node {
 
 function convolution(call: Call): Node {
   const [x, weight] = [call.node(0), call.weight(1)];
-  const bias = call.has(2) ? call.weight(2) : undefined;
+  const bias = call.has(2) ? call.vector(2) : undefined;
   const sizes = numbersIn(call, weight.shape.slice(2), 'the weight');
   assertSize(call, sizes);
   const windows = windowsOf(call, x, sizes);
@@ -131,7 +133,7 @@ function convolved(
   const count = Math.floor((depth + before + after - dilation * (size - 1) - 1) / stride) + 1;
   const none: Pair = [0, 0];
   const longer = pad(x, [none, none, [before, after], none, none]);
-  const parts = Array.from({ length: bounded(size, 'filters') }, (_, at) => {
+  const parts = Array.from({ length: call.bounded(size, 'filters') }, (_, at) => {
     const start = at * dilation;
     const end = start + (count - 1) * stride + 1;
     const rows = transpose(slice(longer, { axis: 2, start, end, step: stride }), [0, 2, 1, 3, 4]);
@@ -147,7 +149,7 @@ function convolved(
 
 function transposedConvolution(call: Call): Node {
   const [x, weight] = [call.node(0), call.weight(1)];
-  const bias = call.has(2) ? call.weight(2) : undefined;
+  const bias = call.has(2) ? call.vector(2) : undefined;
   const sizes = numbersIn(call, weight.shape.slice(2), 'the weight');
   assertSize(call, sizes);
   const count = sizes.length;
@@ -240,10 +242,23 @@ const average =
           countPadding,
         });
 
-/** Pools with the attributes of a node. Windows along three axes are pooled along two, and then along one. */
+/** Pools with the attributes of a node. */
 function pooled(call: Call, x: Node, pool: Pool): Node {
   const sizes = call.ints('kernel_shape', undefined) ?? call.unsupported('no kernel_shape');
-  const windows = { ...windowsOf(call, x, sizes), ceil: call.flag('ceil_mode') };
+  return pooledBy(call, x, pool, {
+    ...windowsOf(call, x, sizes),
+    ceil: call.flag('ceil_mode'),
+  });
+}
+
+/** Windows along three axes are pooled along two, and then along one. */
+function pooledBy(
+  call: Call,
+  x: Node,
+  pool: Pool,
+  windows: Windows & { readonly ceil: boolean },
+): Node {
+  const { sizes } = windows;
   if (sizes.length <= 2) return pool(x, windows);
   if (sizes.length !== 3) return call.unsupported(`windows along ${sizes.length} axes`);
   const along = (from: number, to: number) => ({
@@ -270,13 +285,39 @@ function averagePool(call: Call): Node {
   return pooled(call, call.node(0), average(counted));
 }
 
-/** The p-th root of the sum of the p-th powers in each window. */
+/**
+ * The p-th root of the sum of the p-th powers in each window. The sum is the mean times the number of elements, so windows
+ * that end after the padding are completed with zeros.
+ */
 function powerPool(call: Call): Node {
+  const x = call.node(0);
   const p = call.int('p', 2);
   const sizes = call.ints('kernel_shape', []);
   const count = sizes.reduce((a, b) => a * b, 1);
-  const means = pooled(call, pow(abs(call.node(0)), p), average(true));
-  return pow(mul(means, count), 1 / p);
+  const windows = windowsOf(call, x, sizes);
+  const padding = call.flag('ceil_mode') ? completed(call, x, windows) : windows.padding;
+  const means = pooledBy(call, pow(abs(x), p), average(true), { ...windows, padding, ceil: false });
+  return rootOf(mul(means, count), p);
+}
+
+/** The padding with which the last windows are whole, although they end after the padding of the node. */
+function completed(call: Call, x: Node, { sizes, strides, dilations, padding }: Windows) {
+  const lengths = numbersIn(call, x.shape.slice(2), 'its input');
+  return sizes.map((size, axis): readonly [number, number] => {
+    const [before, after] = padding[axis] as readonly [number, number];
+    const [length, stride] = [lengths[axis] as number, strides[axis] as number];
+    const span = (dilations[axis] as number) * (size - 1) + 1;
+    const windows = Math.ceil((length + before + after - span) / stride) + 1;
+    // A window that begins in the padding at the end does not count.
+    const count = (windows - 1) * stride >= length + before ? windows - 1 : windows;
+    return [before, Math.max(after, (count - 1) * stride + span - length - before)];
+  });
+}
+
+/** The p-th root of sums that are not negative. Its gradient at 0 is 0. */
+function rootOf(sums: Node, p: number): Node {
+  const some = greater(sums, 0);
+  return where(some, pow(where(some, sums, 1), 1 / p), 0);
 }
 
 /** Reduces all axes after the channels. */
@@ -307,7 +348,7 @@ export const windows: Rows = {
     const p = call.int('p', 2);
     const x = call.node(0);
     const axes = x.shape.flatMap((_, axis) => (axis < 2 ? [] : [axis]));
-    return pow(sum(pow(abs(x), p), axes, { keepDims: true }), 1 / p);
+    return norm(x, { p, axes, keepDims: true });
   }),
   Resize: row(resize),
   Upsample: row(upsample),
