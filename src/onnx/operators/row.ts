@@ -2,9 +2,8 @@
 
 import { evaluate } from '../../evaluate/evaluate.js';
 import type { Dim, Shape } from '../../graph/dimension.js';
-import { Constant, constant, Leaf } from '../../graph/leaf.js';
+import { constant } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
-import { reachable } from '../../graph/topology.js';
 import { add, cast, div, floor, mul, sub } from '../../ops/index.js';
 import { isFloating } from '../../tensor/dtype.js';
 import { sizeOf } from '../../tensor/shape.js';
@@ -160,19 +159,14 @@ export function moved(
     return constant(tensor(indices, { shape: known.shape }));
   });
   const node = build(positions);
-  if (!isConstant(node)) return undefined;
   if (!node.shape.every((dim) => typeof dim === 'number')) return undefined;
   if (sizeOf(node.shape as number[]) > mostElements) return undefined;
   // Where the elements are read may depend on inputs, as in a table that is read at indices.
-  if (!dependsOnConstants(node)) return undefined;
+  if (!isConstant(node)) return undefined;
   const result = evaluate(node);
   const { type } = values[0] as Value;
   const found = Array.from(result.data, (position) => elements[position] as Dim);
   return call.result(new Known(type, result.shape, found));
-}
-
-function dependsOnConstants(node: Node): boolean {
-  return reachable([node]).every((below) => !(below instanceof Leaf) || below instanceof Constant);
 }
 
 // ---- Numbers.
