@@ -2,7 +2,7 @@
 
 import { describeValue, isOfAnotherCopy } from '../arguments/describe.js';
 import { isRecord } from '../arguments/read.js';
-import { GraphError, ValueError } from '../errors.js';
+import { ValueError } from '../errors.js';
 import { assertUnwritten } from '../graph/in-flight.js';
 import { isVariable, type Variable } from '../graph/leaf.js';
 import { isModule } from '../modules/known.js';
@@ -70,33 +70,44 @@ export function savedTensors(
 }
 
 /**
- * Returns the tensors to save, with the names and the layouts of a map. Values that are not variables keep their names.
- * @throws ValueError if a value is neither a variable nor a tensor, if the map is invalid or was made for other modules,
- *   or if a tensor needs the values of more variables; GraphError if two tensors would have the same name; StateError if
- *   a run in flight writes a variable
+ * Returns the tensors to save, with the names and the layouts of a map.
+ * @throws ValueError if a value is not a variable, if the map is invalid or was made for other modules, if it gives two
+ *   tensors one name, or if a tensor needs the values of more variables; StateError if a run in flight writes a variable
  */
 export function mappedTensors(
   context: string,
   values: ReadonlyMap<string, Variable | Tensor>,
   map: NameMap | WeightMap,
 ): Outgoing[] {
-  const named = [...values];
   const variables = new Map(
-    named.filter((entry): entry is [string, Variable] => isVariable(entry[1])),
+    [...values].map(([name, value]): [string, Variable] => {
+      if (isVariable(value)) return [name, value];
+      if (isTensor(value)) {
+        throw new ValueError(
+          `${context}: the option map is for parameters and states, but '${name}' is a tensor, whose layout it does not know; save tensors without a map. The values of merged() are tensors, too: call merge(), and save the module with the map`,
+        );
+      }
+      throw new ValueError(
+        `${context}: expected a parameter or a state for '${name}', but received ${describeValue(value)}`,
+      );
+    }),
   );
-  const others = new Map(named.filter(([, value]) => !isVariable(value)));
-  const tensors = groupsFor(context, variables, map).flatMap((group) =>
-    tensorsOf(context, group, new Set(variables.values())),
-  );
-  const saved = [...tensors, ...savedTensors(context, others)];
-  const names = new Set<string>();
-  for (const { name } of saved) {
-    if (names.has(name)) {
-      throw new GraphError(`${context}: the option map gives two tensors the name '${name}'`);
+  const given = new Set(variables.values());
+  const sources = new Map<string, readonly Variable[]>();
+  return groupsFor(context, variables, map).flatMap((group) => {
+    const tensors = tensorsOf(context, group, given);
+    for (const { name } of tensors) {
+      const other = sources.get(name);
+      if (other !== undefined) {
+        const [first, second] = [other, group.variables].map((all) => all.join(', '));
+        throw new ValueError(
+          `${context}: the option map gives the name '${name}' to two tensors: of ${first}, and of ${second}`,
+        );
+      }
+      sources.set(name, group.variables);
     }
-    names.add(name);
-  }
-  return saved;
+    return tensors;
+  });
 }
 
 /** Returns the tensors of a group, under all their names. */
@@ -111,11 +122,12 @@ function tensorsOf(context: string, group: Group, given: ReadonlySet<Variable>):
   const values = variables.map((variable) => savedValue(context, variable));
   const written = layout === undefined ? values : layout.write(values);
   return [
+    // A module that is held in two places may have one name for both.
     ...tensors.flatMap(({ names }, index) =>
-      names.map((name) => ({ name, tensor: written[index] as Tensor })),
+      [...new Set(names)].map((name) => ({ name, tensor: written[index] as Tensor })),
     ),
     ...extras.flatMap(({ names, value, elements }) =>
-      names.map((name) => ({ name, tensor: value, elements })),
+      [...new Set(names)].map((name) => ({ name, tensor: value, elements })),
     ),
   ];
 }

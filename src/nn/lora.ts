@@ -163,7 +163,9 @@ export class LoRA<M extends Module = Module> extends Module {
 
   /**
    * Returns the values that the parameters and states of the other module have together with what this one adds to them, by
-   * their paths: `save('merged.safetensors', adapted.merged())` writes a file for `restore(file, module)`.
+   * their paths: `save('merged.safetensors', adapted.merged())` writes a file for `restore(file, module)`. They are tensors,
+   * so `save` refuses them under the option `map`. For a file of another library, call `merge` and save the other module
+   * with the map.
    * @throws ShapeError or ValueError if the values cannot be computed
    */
   merged(): Record<string, Tensor> {

@@ -21,7 +21,6 @@ import {
   evaluate,
   FormatError,
   GRU,
-  GraphError,
   GroupNorm,
   gelu,
   LayerNorm,
@@ -43,6 +42,7 @@ import {
   SimpleRNN,
   save,
   scope,
+  state,
   type Tensor,
   TransformerEncoderLayer,
   tanh,
@@ -464,9 +464,25 @@ describe('a map', () => {
         const net = new Net('net');
         save(file(), net, { map: maps.pytorch(net, { rename: () => 'w' }) });
       },
-      GraphError,
-      "save: the option map gives two tensors the name 'w'",
+      ValueError,
+      "save: the option map gives the name 'w' to two tensors: of [parameter 'net.",
     ],
+    [
+      'two variables of one name',
+      () => save(file(), new Dense('net', sizes), { map: () => 'w' }),
+      ValueError,
+      "save: the option map gives the name 'w' to two tensors: of [parameter 'net.weight'",
+    ],
+    ...[
+      maps.pytorch(new Dense('net', sizes)),
+      (path: string) => `theirs.${path}`,
+      { weight: 'w' },
+    ].map((map): [string, () => unknown, typeof ValueError, string] => [
+      'tensors under a map',
+      () => save(file(), { weight: tensor([[1, 2, 3]]) }, { map }),
+      ValueError,
+      "save: the option map is for parameters and states, but 'weight' is a tensor",
+    ]),
   ])('refuses %s', (_what, act, Kind, message) => {
     const error = errorOf(act);
     expect(error).toBeInstanceOf(Kind);
@@ -496,6 +512,24 @@ it('save takes a map of names, too', () => {
   const other = new Dense('other', sizes);
   restore(file, other, { map });
   expect(other.weight.value.toArray()).toEqual(net.weight.value.toArray());
-  save(file, { net, step: tensor(3) }, { map: (path) => (path === 'net.bias' ? undefined : path) });
+  const step = state('step', 3);
+  save(file, { net, step }, { map: (path) => (path === 'net.bias' ? undefined : path) });
   expect(Object.keys(load(file)).sort()).toEqual(['net.weight', 'step']);
+});
+
+it('a module in two places may have one name in the file', () => {
+  const file = join(folder, 'tied.safetensors');
+  const layer = new Dense('layer', sizes);
+  class Tied extends Module {
+    readonly first = layer;
+    readonly second = layer;
+    forward(x: Node) {
+      return this.second.apply(this.first.apply(x));
+    }
+  }
+  const net = new Tied('net');
+  save(file, net, {
+    map: maps.pytorch(net, { rename: (name) => name.replace('second', 'first') }),
+  });
+  expect(Object.keys(load(file)).sort()).toEqual(['first.bias', 'first.weight']);
 });

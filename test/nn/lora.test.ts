@@ -244,6 +244,21 @@ describe('lora', () => {
     expect(fb.evaluate(two.apply(x), feeds).data).toEqual(fb.evaluate(one.apply(x), feeds).data);
   });
 
+  it('is written for another library after merge, and not from merged', () => {
+    const net = new Net('net');
+    const adapted = fb.lora(net, { name: 'lora', rank: 2 });
+    fill(adapted);
+    const values = adapted.merged();
+    const file = join(mkdtempSync(join(tmpdir(), 'forebay-lora-')), 'merged.safetensors');
+    const map = fb.maps.pytorch(net);
+    const error = errorOf(() => fb.save(file, values, { map }));
+    expect(error).toBeInstanceOf(ValueError);
+    expect(error.message).toContain('call merge(), and save the module with the map');
+    adapted.merge();
+    fb.save(file, net, { map });
+    expect(fb.load(file)['hidden.weight']?.shape).toEqual([5, 3]);
+  });
+
   it('is merged into the module', async () => {
     const net = new Net('net');
     const adapted = fb.lora(net, { name: 'lora', rank: 2, alpha: 4 });
