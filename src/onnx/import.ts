@@ -6,9 +6,9 @@ import { declareOptions, type OptionsOf, optional, required } from '../arguments
 import { assertList, assertRecord } from '../arguments/read.js';
 import { DTypeError, FormatError, ShapeError, ValueError } from '../errors.js';
 import { type Dim, dimension, isDimensionName, type Shape } from '../graph/dimension.js';
-import { inSlices } from '../io/slices.js';
 import type { FileSource } from '../io/sources.js';
 import type { Scope } from '../modules/scope.js';
+import { inSlices } from '../modules/slices.js';
 import { formatShape } from '../tensor/shape.js';
 import { asTensor, type Tensor, type TensorLike } from '../tensor/tensor.js';
 import { type ElementType, elementTypeName, elementTypeOf } from './elements.js';

@@ -14,7 +14,7 @@ import {
 import { withinLayer } from '../graph/calls.js';
 import type { Node } from '../graph/node.js';
 import { isNode } from '../graph/node.js';
-import type { Pauses } from '../io/slices.js';
+import type { Pauses } from '../modules/slices.js';
 import { Call, describe, type Importing, Unsupported } from './call.js';
 import { absent, Frame, type Task } from './frame.js';
 import type { AttributeProto, FunctionProto, NodeProto } from './messages.js';

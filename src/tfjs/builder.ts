@@ -10,7 +10,7 @@ import {
 } from '../errors.js';
 import { withinLayer } from '../graph/calls.js';
 import { isNode, type Node } from '../graph/node.js';
-import { atOnce, type Pauses } from '../io/slices.js';
+import { atOnce, type Pauses } from '../modules/slices.js';
 import { type Built, LayerCall, Unsupported, type Variables } from './call.js';
 import { rowOf } from './layers/index.js';
 import type { Layer, Model, Ref } from './topology.js';

@@ -6,8 +6,8 @@ import { declareOptions, type OptionsOf, optional, required } from '../arguments
 import { assertList, assertRecord } from '../arguments/read.js';
 import { FormatError, ShapeError, ValueError } from '../errors.js';
 import { type Dim, dimension, isDimensionName, type Shape } from '../graph/dimension.js';
-import { inSlices } from '../io/slices.js';
 import type { Scope } from '../modules/scope.js';
+import { inSlices } from '../modules/slices.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import { readArtifacts, type TfjsSource } from './artifacts.js';

@@ -6,7 +6,7 @@ import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { evaluate, FormatError, type Node, Tensor, ValueError } from '../../src/index.js';
-import { inSlices } from '../../src/io/slices.js';
+import { inSlices } from '../../src/modules/slices.js';
 import type { TfjsSource } from '../../src/tfjs/artifacts.js';
 import { importTfjs } from '../../src/tfjs/import.js';
 import {
