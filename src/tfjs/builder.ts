@@ -10,7 +10,7 @@ import {
 } from '../errors.js';
 import { withinLayer } from '../graph/calls.js';
 import { isNode, type Node } from '../graph/node.js';
-import { atOnce, type Pauses } from '../modules/slices.js';
+import type { Pauses } from '../modules/slices.js';
 import { type Built, LayerCall, Unsupported, type Variables } from './call.js';
 import { rowOf } from './layers/index.js';
 import type { Layer, Model, Ref } from './topology.js';
@@ -69,7 +69,7 @@ export class Builder {
   }
 
   /**
-   * Applies a model.
+   * Applies a model. It pauses for each input of each layer, and for each step of a recurrent layer.
    * @param above the names of the models around it, and its own, which may be in the names of weights
    */
   *apply(
@@ -113,8 +113,11 @@ export class Builder {
         for (const from of missing.reverse()) stack.push(from);
         continue;
       }
-      yield;
-      const values = call.inputs.map((from) => this.#pick(model, results, from));
+      const values: (Value | typeof absent)[] = [];
+      for (const from of call.inputs) {
+        yield;
+        values.push(this.#pick(model, results, from));
+      }
       if (call.unsupported !== undefined) {
         this.#miss(layer, call.unsupported);
         results.set(key, absent);
@@ -151,7 +154,7 @@ export class Builder {
         : values.map((value) => (value as Value).masked(undefined));
     }
     try {
-      return this.#run(layer, inputs, pathsOf([...above, layer.name]), above);
+      return yield* this.#run(layer, inputs, pathsOf([...above, layer.name]), above);
     } catch (cause) {
       if (cause instanceof Unsupported) this.#miss(layer, cause.message);
       else this.obstacles.first ??= located(`${this.file}: ${describe(layer)}`, cause);
@@ -159,12 +162,12 @@ export class Builder {
     }
   }
 
-  #run(
+  *#run(
     layer: Layer,
     inputs: readonly Value[],
     paths: readonly string[],
     above: readonly string[],
-  ): Value[] {
+  ): Pauses<Value[]> {
     const found = rowOf(layer.kind);
     if (found === undefined) throw new Unsupported(noSuchLayer);
     const mask = inputs.find((value) => value.mask !== undefined)?.mask;
@@ -172,7 +175,8 @@ export class Builder {
     const applyInner = (inner: Layer, values: readonly Value[], below?: string) =>
       this.#inner(layer, inner, values, paths, above, below);
     const call = new LayerCall(this.variables, layer, inputs, paths, applyInner);
-    const built = withinLayer(layer.kind, layer.name, () => found.build(call));
+    const made = withinLayer(layer.kind, layer.name, () => found.build(call));
+    const built = isPauses(made) ? yield* pausing(layer, made) : made;
     call.assertAllRead();
     const list = valuesOf(built);
     return found.mask === 'pass' && mask !== undefined
@@ -181,28 +185,41 @@ export class Builder {
   }
 
   /** Applies a layer within another one. What it does not support is said of the outer one. */
-  #inner(
+  *#inner(
     layer: Layer,
     inner: Layer,
     inputs: readonly Value[],
     paths: readonly string[],
     above: readonly string[],
     below: string | undefined,
-  ): Value[] {
+  ): Pauses<Value[]> {
     if (inner.model !== undefined) {
       const names = [...above, layer.name, inner.name];
-      const values = atOnce(this.apply(inner.model, inputs, names));
+      const values = yield* this.apply(inner.model, inputs, names);
       if (values.includes(absent)) throw new Unsupported(`forebay does not support its layers`);
       return values as Value[];
     }
     const own = below === undefined ? [...paths, inner.name] : [];
     const beneath = below === undefined ? [] : paths.map((path) => `${path}/${below}`);
-    return this.#run(inner, inputs, [...own, ...beneath], above);
+    return yield* this.#run(inner, inputs, [...own, ...beneath], above);
   }
 }
 
 const noSuchLayer = 'forebay has no such layer';
 const masked = 'its input is a masked sequence';
+
+function isPauses(made: Built | Pauses<Built>): made is Pauses<Built> {
+  return !Array.isArray(made) && !isNode(made) && !(made instanceof Value);
+}
+
+/** Does the work of a layer, between whose parts other layers may be built. */
+function* pausing(layer: Layer, work: Pauses<Built>): Pauses<Built> {
+  for (;;) {
+    const { done, value } = withinLayer(layer.kind, layer.name, () => work.next());
+    if (done) return value;
+    yield value;
+  }
+}
 
 function valuesOf(built: Built): Value[] {
   const list: readonly (Node | Value)[] = Array.isArray(built) ? built : [built];

@@ -3,6 +3,7 @@
 import { FormatError } from '../errors.js';
 import type { Dim, Shape } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';
+import type { Pauses } from '../modules/slices.js';
 import type { DType } from '../tensor/dtype.js';
 import type { Config } from './config.js';
 import type { Layer } from './topology.js';
@@ -40,22 +41,24 @@ export type Built = Node | Value | readonly (Node | Value)[];
 
 /** A class of layers. */
 export interface Row {
-  /** Builds the graph of an application of the layer. */
-  readonly build: (call: LayerCall) => Built;
+  /** Builds the graph of an application of the layer. If this has many nodes, it pauses after each part of them. */
+  readonly build: (call: LayerCall) => Built | Pauses<Built>;
   /** What is done with a mask: 'pass' gives the results that of the input. By default, a mask is refused. */
   readonly mask: 'pass' | 'own' | 'refuse';
   /** What is not supported, for the table in the docs. */
   readonly without?: string;
+  /** Where the layer computes something else than TensorFlow.js or Keras, for the table in the docs. */
+  readonly differs?: string;
 }
 
 export type Rows = Readonly<Record<string, Row>>;
 
-/** Makes a row. @param without what is not supported, for the table in the docs */
+/** Makes a row. By default, a mask is refused. */
 export function row(
-  build: (call: LayerCall) => Built,
-  { mask = 'refuse', without }: { mask?: Row['mask']; without?: string } = {},
+  build: Row['build'],
+  { mask = 'refuse', ...docs }: Partial<Omit<Row, 'build'>> = {},
 ): Row {
-  return without === undefined ? { build, mask } : { build, mask, without };
+  return { build, mask, ...docs };
 }
 
 /** An application of a layer. */
@@ -71,7 +74,11 @@ export class LayerCall {
     /** The paths that the layer may have in the names of weights. */
     paths: readonly string[],
     /** Applies a layer that is within this one, whose paths are those of this layer, and paths below it. */
-    readonly applyInner: (inner: Layer, inputs: readonly Value[], below?: string) => Value[],
+    readonly applyInner: (
+      inner: Layer,
+      inputs: readonly Value[],
+      below?: string,
+    ) => Pauses<Value[]>,
   ) {
     this.config = layer.config();
     this.#paths = paths;

@@ -160,12 +160,13 @@ export class TfjsModule extends Module {
     const obstacles = new Obstacles();
     const builder = new Builder(file, this.#asVariables(), obstacles);
     builder.list(model);
-    const values = yield* builder.apply(
+    const building = builder.apply(
       model,
       nodes.map((node) => Value.plain(node)),
       [model.name],
       [...outputs.values()],
     );
+    const values = yield* bounded(file, building);
     obstacles.assertNone(file);
     return Object.fromEntries(
       [...outputs.keys()].map((name, index) => [
@@ -206,6 +207,27 @@ export class TfjsModule extends Module {
     if (kind === 'parameter') freezeAll([made], `${this}`);
     this.#variables.set(spec.name, made);
     return made;
+  }
+}
+
+/** The largest number of applications of layers and steps of recurrent layers in one graph. */
+const mostApplications = 100_000;
+
+/**
+ * Does work that pauses at least once for each application of a layer. A small file may have models within models, each
+ * of which applies the next one twice.
+ * @throws FormatError if there are too many
+ */
+function* bounded<T>(file: string, work: Pauses<T>): Pauses<T> {
+  for (let count = 0; ; count++) {
+    const { done, value } = work.next();
+    if (done) return value;
+    if (count === mostApplications) {
+      throw new FormatError(
+        `${file}: expected at most ${mostApplications} applications of layers and steps of recurrent layers, but the model has more`,
+      );
+    }
+    yield value;
   }
 }
 

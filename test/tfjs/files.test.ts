@@ -411,6 +411,25 @@ describe('an import', () => {
     setImmediate(() => turns++);
     expect(await inSlices(work())).toBeGreaterThan(0);
   });
+
+  it('lets other work go on between the steps of a recurrent layer', async () => {
+    const bidirectional = tf.layers.bidirectional({
+      layer: tf.layers.gru({ units: 2 }) as tf.RNN,
+      inputShape: [4_096, 1],
+      mergeMode: 'sum',
+    });
+    const source = await saved(tf.sequential({ layers: [bidirectional] }));
+    let turns = 0;
+    let importing = true;
+    const turn = () => {
+      turns++;
+      if (importing) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await imported(source);
+    importing = false;
+    expect(turns).toBeGreaterThan(10);
+  });
 });
 
 describe('files outside of the folder of the model', () => {

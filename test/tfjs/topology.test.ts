@@ -98,7 +98,7 @@ describe('what forebay does not support', () => {
       ],
       [
         layer('GRU', { units: 2, batch_input_shape: [1, 1e9, 3] }),
-        /GRU 'gru': 1000000000 steps; there may be 1 to 16384/,
+        /GRU 'gru': 1000000000 steps; there may be 1 to 4096/,
       ],
       [layer('Softmax', { axis: [1, 2] }), /a softmax along 2 axes/],
       [layer('LayerNormalization', { axis: [2, 1] }), /axis \[2, 1\]/],
@@ -231,6 +231,56 @@ describe('damaged topologies', () => {
     });
     for (let depth = 0; depth < 1_000; depth++) model = layer('Sequential', { layers: [model] });
     await refused({ modelTopology: model }, /at most 32 models within models|cannot be read/);
+  });
+
+  it('are refused if models within models apply too many layers', async () => {
+    // Each model applies the one within it twice, the innermost 2^20 times in all.
+    const twice = (inner: Json) =>
+      functional([
+        { ...inner, inbound_nodes: [[['x', 0, 0]], [['inner', 0, 0]]] },
+        relu('y', [['inner', 1, 0]]),
+      ]).modelTopology;
+    const named = (model: Json) => ({
+      ...model,
+      config: { ...(model.config as Json), name: 'inner' },
+    });
+    let model: Json = relu('inner');
+    for (let depth = 0; depth < 20; depth++) model = named(twice(model));
+    await refused(
+      { modelTopology: model },
+      /expected at most 100000 applications of layers and steps of recurrent layers, but the model has more$/,
+    );
+  });
+
+  it('are refused if recurrent layers have too many steps in all', async () => {
+    const calls = Array.from({ length: 30 }, (_, i) => [
+      [i === 0 ? 'x' : 'y', Math.max(0, i - 1), 0],
+    ]);
+    const rnn = {
+      ...layer('SimpleRNN', { name: 'y', units: 1, use_bias: false, return_sequences: true }),
+    };
+    const model = functional([{ ...rnn, inbound_nodes: calls }], [['y', 29, 0]]);
+    (model.modelTopology.config.layers[0] as { config: Json }).config.batch_input_shape = [
+      1, 4096, 1,
+    ];
+    const weightSpecs = ['kernel', 'recurrent_kernel'].map((name) => ({
+      name: `y/${name}`,
+      shape: [1, 1],
+      dtype: 'float32',
+    }));
+    await refused(
+      { ...model, weightSpecs, weightData: new Uint8Array(8) },
+      /steps of recurrent layers, but the model has more$/,
+    );
+  }, 60_000);
+
+  it('are refused if a layer for two directions has an odd number of states', async () => {
+    const bidirectional = layer('Bidirectional', { name: 'y', layer: layer('GRU', { units: 2 }) });
+    const states = ['x', 'x', 'x', 'x'].map((name) => [name, 0, 0]);
+    await refused(
+      functional([{ ...bidirectional, inbound_nodes: [states] }]),
+      /Bidirectional 'y': expected as many initial states for each direction, but there are 3/,
+    );
   });
 });
 

@@ -3,6 +3,7 @@
 import type { Dim } from '../../graph/dimension.js';
 import { multiplyDims, subtractDims } from '../../graph/dimension.js';
 import type { Node } from '../../graph/node.js';
+import type { Pauses } from '../../modules/slices.js';
 import {
   add,
   avgPool1d,
@@ -88,17 +89,19 @@ function cropped(call: LayerCall): Value {
 }
 
 /** Enlarges along one axis as TensorFlow.js does: element k scale + p lies between elements k and k + 1 of x. */
-function interpolated(x: Node, axis: number, scale: number): Node {
+function* interpolated(x: Node, axis: number, scale: number): Pauses<Node> {
   if (scale === 1 || x.shape[axis] === 0) return x;
   const next = concat([slice(x, { axis, start: 1 }), slice(x, { axis, start: -1 })], axis);
-  const phases = Array.from({ length: scale }, (_, p) =>
-    p === 0 ? x : add(mul(x, 1 - p / scale), mul(next, p / scale)),
-  );
+  const phases = [x];
+  for (let p = 1; p < scale; p++) {
+    yield;
+    phases.push(add(mul(x, 1 - p / scale), mul(next, p / scale)));
+  }
   const shape = x.shape.map((dim, at) => (at === axis ? multiplyDims(dim, scale) : dim));
   return reshape(stack(phases, axis + 1), shape);
 }
 
-function enlarged(call: LayerCall): Value {
+function* enlarged(call: LayerCall): Pauses<Value> {
   const scale = two(call.config.sides('size', 2, [2, 2]));
   const mode = call.config.text('interpolation', 'nearest');
   const { x, result } = call.image(4);
@@ -106,7 +109,8 @@ function enlarged(call: LayerCall): Value {
   if (mode !== 'bilinear') return call.unsupported(`interpolation '${mode}'`);
   // There are nodes for each position between two elements.
   if (Math.max(...scale) > 256) return call.unsupported(`size [${scale.join(', ')}]`);
-  return result(interpolated(interpolated(x, 2, scale[0]), 3, scale[1]));
+  const higher = yield* interpolated(x, 2, scale[0]);
+  return result(yield* interpolated(higher, 3, scale[1]));
 }
 
 const pool = (count: 1 | 2, kind: 'max' | 'average') => row((call) => pooled(call, count, kind));
@@ -126,5 +130,8 @@ export const images: Rows = {
     return result(pad(x, [[0, 0], [0, 0], ...borders]));
   }),
   Cropping2D: row(cropped),
-  UpSampling2D: row(enlarged),
+  UpSampling2D: row(enlarged, {
+    without: '`bilinear` by a factor over 256',
+    differs: '`bilinear` is that of TensorFlow.js; Keras takes the centres of pixels',
+  }),
 };

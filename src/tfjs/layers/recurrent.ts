@@ -4,6 +4,7 @@ import { FormatError } from '../../errors.js';
 import type { Dim } from '../../graph/dimension.js';
 import { constant } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
+import type { Pauses } from '../../modules/slices.js';
 import {
   add,
   broadcastTo,
@@ -101,8 +102,8 @@ const gru: Cell = {
   },
 };
 
-/** The largest number of steps. Each has nodes of its own, so that more would fill the memory. */
-const mostSteps = 2 ** 14;
+/** The largest number of steps. Each has nodes of its own, so that more would take much time and memory. */
+const mostSteps = 2 ** 12;
 
 /** The results of all steps in the order in which they are computed, the last state, and the mask of the input. */
 interface Unrolled {
@@ -115,7 +116,7 @@ interface Unrolled {
  * Applies a cell to a sequence. In steps that the mask leaves out, the state does not change, and the result is that of
  * the step before.
  */
-function unrolled(call: LayerCall, cell: Cell): Unrolled {
+function* unrolled(call: LayerCall, cell: Cell): Pauses<Unrolled> {
   const { config, inputs } = call;
   const [input, ...initial] = inputs;
   if (input?.rank !== 3) {
@@ -161,6 +162,7 @@ function unrolled(call: LayerCall, cell: Cell): Unrolled {
         );
   const hidden: Node[] = [];
   for (let i = 0; i < steps; i++) {
+    yield;
     const step = backwards ? steps - 1 - i : i;
     const before = state;
     const seen = before[0] as Node;
@@ -214,16 +216,19 @@ function weightsOf(
 /** The results of a layer: all steps or the last one and, if it returns its state, the parts of the state. */
 function recurring(cell: Cell) {
   return row(
-    (call) => {
+    function* (call) {
       const sequences = call.config.flag('return_sequences', false);
       const states = call.config.flag('return_state', false);
-      const { hidden, state, mask } = unrolled(call, cell);
+      const { hidden, state, mask } = yield* unrolled(call, cell);
       const output = sequences
         ? Value.plain(stack(hidden, 1), mask)
         : Value.plain(hidden.at(-1) as Node);
       return [output, ...(states ? state.map((node) => Value.plain(node)) : [])];
     },
-    { mask: 'own', without: '`stateful`, a number of steps that has no number' },
+    {
+      mask: 'own',
+      without: '`stateful`, more than 4,096 steps, a number of steps that is not known',
+    },
   );
 }
 
@@ -236,7 +241,7 @@ const merged: Readonly<Record<string, (forward: Node, backward: Node) => Node>> 
 };
 
 /** Applies a recurrent layer forwards, and another one with the same options backwards. */
-function bidirectional(call: LayerCall): (Node | Value)[] {
+function* bidirectional(call: LayerCall): Pauses<Value[]> {
   const { config, layer, inputs } = call;
   for (const key of ['layer', 'backward_layer']) config.raw(key);
   const { inner, backward } = layer;
@@ -250,6 +255,11 @@ function bidirectional(call: LayerCall): (Node | Value)[] {
     typeof name === 'string' && Object.hasOwn(merged, name) ? merged[name] : undefined;
   if (combine === undefined && name !== null) return call.unsupported(`merge_mode ${String(name)}`);
   const [sequence, ...states] = inputs;
+  if (states.length % 2 !== 0) {
+    throw new FormatError(
+      `expected as many initial states for each direction, but there are ${states.length}`,
+    );
+  }
   const half = states.length / 2;
   const forwards = { layer: inner, states: states.slice(0, half), prefix: 'forward_' };
   const backwards = {
@@ -257,14 +267,14 @@ function bidirectional(call: LayerCall): (Node | Value)[] {
     states: states.slice(half),
     prefix: 'backward_',
   };
-  const of = ({ layer: directed, states: initial, prefix }: typeof forwards) => {
+  const of = function* ({ layer: directed, states: initial, prefix }: typeof forwards) {
     // Keras 3 writes the names of the two layers with their prefixes.
     const { name: own } = directed;
     const path = own.startsWith(prefix) ? own : `${prefix}${own}`;
-    return call.applyInner(directed, [sequence as Value, ...initial], path);
+    return yield* call.applyInner(directed, [sequence as Value, ...initial], path);
   };
-  const [first, ...forwardStates] = of(forwards) as [Value, ...Value[]];
-  const [second, ...backwardStates] = of(backwards) as [Value, ...Value[]];
+  const [first, ...forwardStates] = (yield* of(forwards)) as [Value, ...Value[]];
+  const [second, ...backwardStates] = (yield* of(backwards)) as [Value, ...Value[]];
   // The results of the backward layer are in the order in which it reads the steps.
   const sequences = first.rank === 3;
   const other = sequences ? flip(second.plain, 1) : second.plain;

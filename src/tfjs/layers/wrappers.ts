@@ -2,12 +2,13 @@
 
 import { FormatError } from '../../errors.js';
 import { type Dim, multiplyDims } from '../../graph/dimension.js';
+import type { Pauses } from '../../modules/slices.js';
 import { reshape } from '../../ops/index.js';
 import { type LayerCall, type Rows, row } from '../call.js';
 import { Value } from '../value.js';
 
 /** Applies the layer to all steps at once, as if they were rows of the batch. */
-function timeDistributed(call: LayerCall): Value {
+function* timeDistributed(call: LayerCall): Pauses<Value> {
   call.config.raw('layer');
   const { inner } = call.layer;
   const x = call.plain();
@@ -16,7 +17,7 @@ function timeDistributed(call: LayerCall): Value {
     throw new FormatError('expected a layer, and an input with at least 3 axes');
   }
   const rows = reshape(x, [multiplyDims(batch, steps), ...rest]);
-  const [result, ...others] = call.applyInner(inner, [Value.plain(rows)]);
+  const [result, ...others] = yield* call.applyInner(inner, [Value.plain(rows)]);
   if (result === undefined || others.length > 0) {
     return call.unsupported(`a layer with ${others.length + 1} results`);
   }
