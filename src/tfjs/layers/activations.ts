@@ -114,7 +114,11 @@ function parametric(call: LayerCall): Value {
 }
 
 export const activations: Rows = {
-  Activation: row((call) => activated(call.input, activationOf(call)), { mask: 'pass' }),
+  Activation: row((call) => activated(call.input, activationOf(call)), {
+    mask: 'pass',
+    differs:
+      '`hard_sigmoid` is that of TensorFlow.js, also within other layers; Keras 3 has the slope 1/6',
+  }),
   ReLU: row((call) => call.input.map(rectified(call)), {
     mask: 'pass',
     without: '`negative_slope`, `threshold`',

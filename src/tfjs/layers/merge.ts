@@ -108,6 +108,9 @@ export const merge: Rows = {
   Average: elementwise(add, (x, count) => mul(x, 1 / count)),
   Maximum: elementwise(maximum),
   Minimum: elementwise(minimum),
-  Concatenate: row(concatenated),
+  Concatenate: row(concatenated, {
+    differs:
+      'a negative `axis` is that of Keras; TensorFlow.js takes the last one for each of them',
+  }),
   Dot: row(dot, { without: 'inputs with more than three axes' }),
 };
