@@ -8,7 +8,7 @@ import type { DType } from '../tensor/dtype.js';
 import type { Config } from './config.js';
 import type { Layer } from './topology.js';
 import { axisIn, Value } from './value.js';
-import type { Arrangement } from './weights.js';
+import type { Arrangement, WeightPlace } from './weights.js';
 
 /** The reason why forebay cannot import a layer. */
 export class Unsupported extends Error {}
@@ -23,14 +23,8 @@ export interface Variables {
   frozen(weights: readonly Node[]): boolean;
 }
 
-/** Which weight a layer asks for. */
-export interface WeightRequest {
-  /** The paths that the layer may have in the file, the most likely first. */
-  readonly paths: readonly string[];
-  /** The names that the weight may have in the layer. */
-  readonly keys: readonly string[];
-  /** The number of the weight in the layer. */
-  readonly index: number;
+/** Which weight a layer asks for, and what it expects of it. */
+export interface WeightRequest extends WeightPlace {
   /** The shape in the file. */
   readonly shape: readonly number[];
   readonly arrangement: Arrangement;
@@ -142,23 +136,27 @@ export class LayerCall {
     shape: readonly number[],
     arrangement: Arrangement = {},
   ): Node {
-    return this.#variable('parameter', key, shape, arrangement);
+    return this.#variable('parameter', key, { shape, arrangement, inCell: false });
+  }
+
+  /** A parameter of a recurrent layer, which may be that of its cell in the file. */
+  cellWeight(key: string, shape: readonly number[]): Node {
+    return this.#variable('parameter', key, { shape, arrangement: {}, inCell: true });
   }
 
   /** A weight that is not trained. */
   state(key: string, shape: readonly number[]): Node {
-    return this.#variable('state', key, shape, {});
+    return this.#variable('state', key, { shape, arrangement: {}, inCell: false });
   }
 
   #variable(
     kind: 'parameter' | 'state',
     key: string | readonly string[],
-    shape: readonly number[],
-    arrangement: Arrangement,
+    expected: Pick<WeightRequest, 'shape' | 'arrangement' | 'inCell'>,
   ): Node {
     const keys = typeof key === 'string' ? [key] : key;
     const index = this.#weights++;
-    return this.variables.weight(kind, { paths: this.#paths, keys, index, shape, arrangement });
+    return this.variables.weight(kind, { paths: this.#paths, keys, index, ...expected });
   }
 
   /** Whether images have their channels after the batch in the model. */

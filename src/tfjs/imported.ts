@@ -190,7 +190,7 @@ export class TfjsModule extends Module {
   /** Returns the variable of a weight. It is made when it is first needed. */
   #weight(kind: 'parameter' | 'state', request: WeightRequest): Node {
     const { weights, floats } = this.#read;
-    const spec = weights.find(request.paths, request.keys, request.index);
+    const spec = weights.find(request);
     if (spec.dtype !== 'float32') {
       throw new FormatError(`its weight '${spec.name}' must be float32, but is ${spec.dtype}`);
     }

@@ -108,6 +108,18 @@ export interface Arrangement {
   readonly shape?: readonly number[];
 }
 
+/** Which weight a layer asks for. */
+export interface WeightPlace {
+  /** The paths that the layer may have in the file, the most likely first. */
+  readonly paths: readonly string[];
+  /** The names that the weight may have in the layer. */
+  readonly keys: readonly string[];
+  /** The number of the weight in the layer, which some converters write in place of the name. */
+  readonly index: number;
+  /** Whether the name of the cell of a recurrent layer may be between the layer and the weight. */
+  readonly inCell: boolean;
+}
+
 /** The weights of a file. */
 export class Weights {
   readonly #file: string;
@@ -115,6 +127,8 @@ export class Weights {
   readonly #bytes: Map<string, Uint8Array>;
   /** The names by the ends that layers look for, such as `dense/kernel` for `model/dense/kernel`. */
   readonly #ends = new Map<string, Set<string>>();
+  /** The same without the cell before the weight: `lstm/kernel` for `lstm/lstm_cell/kernel`. */
+  readonly #withoutCell = new Map<string, Set<string>>();
   readonly #used = new Set<string>();
 
   constructor(file: string, weights: readonly (readonly [spec: WeightSpec, bytes: Uint8Array])[]) {
@@ -137,28 +151,19 @@ export class Weights {
       .split('/')
       .filter((part) => part !== 'vars')
       .slice(-mostParts);
-    // The cell of a recurrent layer may be between the layer and the weight: lstm/lstm_cell/kernel.
-    for (const path of [parts, [...parts.slice(0, -2), ...parts.slice(-1)]]) {
-      for (let start = 0; start < path.length; start++) {
-        const end = path.slice(start).join('/');
-        const names = this.#ends.get(end);
-        if (names === undefined) this.#ends.set(end, new Set([name]));
-        else names.add(name);
-      }
-    }
+    noteEnds(this.#ends, parts, name);
+    noteEnds(this.#withoutCell, [...parts.slice(0, -2), ...parts.slice(-1)], name);
   }
 
   /**
    * Returns the weight of a layer.
-   * @param paths the paths that the layer may have, the most likely first
-   * @param keys the names that the weight may have within the layer
-   * @param index its number within the layer, which some converters write in place of the name
    * @throws FormatError if there is none, or if several may be meant
    */
-  find(paths: readonly string[], keys: readonly string[], index: number): WeightSpec {
+  find({ paths, keys, index, inCell }: WeightPlace): WeightSpec {
     const wanted = paths.flatMap((path) => [...keys, index].map((key) => `${path}/${key}`));
     const [key] = keys;
-    const names = wanted.map((end) => this.#named(end)).find((list) => list.length > 0) ?? [];
+    const names =
+      wanted.map((end) => this.#named(end, inCell)).find((list) => list.length > 0) ?? [];
     const [name] = names;
     if (name === undefined) {
       throw new FormatError(
@@ -175,8 +180,10 @@ export class Weights {
   }
 
   /** The weights with a name; if there is none, those whose names end with it. */
-  #named(end: string): readonly string[] {
-    return this.#specs.has(end) ? [end] : [...(this.#ends.get(end) ?? [])];
+  #named(end: string, inCell: boolean): readonly string[] {
+    if (this.#specs.has(end)) return [end];
+    const below = inCell ? this.#withoutCell.get(end) : undefined;
+    return [...new Set([...(this.#ends.get(end) ?? []), ...(below ?? [])])];
   }
 
   /** The weights that no layer has asked for. */
@@ -207,6 +214,16 @@ export class Weights {
     }
     const moved = order === undefined ? made : reordered(made, order);
     return shape === undefined ? moved : new Tensor(moved.data, shape, dtype);
+  }
+}
+
+/** Records a name under all ends of a path. */
+function noteEnds(ends: Map<string, Set<string>>, path: readonly string[], name: string): void {
+  for (let start = 0; start < path.length; start++) {
+    const end = path.slice(start).join('/');
+    const names = ends.get(end);
+    if (names === undefined) ends.set(end, new Set([name]));
+    else names.add(name);
   }
 }
 

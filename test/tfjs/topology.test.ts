@@ -225,6 +225,18 @@ describe('damaged topologies', () => {
     );
   });
 
+  it('are refused if a weight of a layer without a cell has one more name before it', async () => {
+    const source = (entry: Json, names: readonly string[]) => ({
+      ...sequential(entry),
+      weightSpecs: names.map((name) => ({ name, shape: [3, 3], dtype: 'float32' })),
+      weightData: new Uint8Array(names.length * 36),
+    });
+    const dense = layer('Dense', { name: 'd', units: 3, use_bias: false });
+    await refused(source(dense, ['d/other/kernel']), /Dense 'd': its weight 'kernel' is missing/);
+    const rnn = layer('SimpleRNN', { name: 'r', units: 3, use_bias: false });
+    await imported(source(rnn, ['r/r_cell/kernel', 'r/r_cell/recurrent_kernel']));
+  });
+
   it('are refused if they are nested too deeply', async () => {
     let model: Json = layer('Sequential', {
       layers: [layer('ReLU', { batch_input_shape: [1, 2] })],

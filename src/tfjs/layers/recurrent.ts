@@ -193,20 +193,20 @@ function weightsOf(
   const activation = activationOf(call, 'activation', 'tanh');
   const gate =
     cell === simple ? activation : activationOf(call, 'recurrent_activation', 'hard_sigmoid');
-  const kernel = call.weight('kernel', [features, all]);
-  const recurrent = call.weight('recurrent_kernel', [units, all]);
+  const kernel = call.cellWeight('kernel', [features, all]);
+  const recurrent = call.cellWeight('recurrent_kernel', [units, all]);
   const biased = config.flag('use_bias', true);
   const after = cell.resets && config.flag('reset_after', false);
   const plain = { units, recurrent, activation, gate };
   if (!after) {
-    const bias = biased ? call.weight('bias', [all]) : undefined;
+    const bias = biased ? call.cellWeight('bias', [all]) : undefined;
     return { weights: { ...plain, bias: undefined }, kernel, bias };
   }
   if (!biased) {
     const none = broadcastTo(constant(0, { dtype: call.dtype }), [all]);
     return { weights: { ...plain, bias: none }, kernel, bias: undefined };
   }
-  const both = call.weight('bias', [2, all]);
+  const both = call.cellWeight('bias', [2, all]);
   const [bias, own] = [0, 1].map((row) =>
     reshape(slice(both, { axis: 0, start: row, end: row + 1 }), [all]),
   ) as [Node, Node];
