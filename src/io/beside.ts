@@ -1,7 +1,8 @@
 /** Reads files that another file names: they must be in its folder. */
 
-import { constants, open, realpath } from 'node:fs/promises';
-import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { constants, open } from 'node:fs/promises';
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { ForebayError, FormatError } from '../errors.js';
 import { chunkBytes } from './files.js';
 
@@ -13,27 +14,49 @@ export interface FileBeside {
   readInto(into: Uint8Array, position: number): Promise<void>;
 }
 
+/** A file that another file names. */
+export interface NamedFile {
+  /** Its path, after links are followed if it may be read. */
+  readonly path: string;
+  /** Whether it may be read. */
+  readonly beside: boolean;
+}
+
 /**
- * Opens a file that a file in `folder` names, calls `use`, and closes it. The file that names it may come from a
- * stranger, who must not make us read other files. So it must be in the folder, also after links are followed.
- * @param location the path relative to the folder
- * @param what the file in error messages
- * @throws (rejects with) FormatError if the file is not in the folder, is missing, not a regular file, or unreadable
+ * Returns where a file is that the file `from` names, and whether it may be read. The file that names it may come from a
+ * stranger, who must not make us read other files. So it must be in the folder of `from`, or below it. If it is there by
+ * a link, the file to which this leads must be in that folder, or in the one in which `from` is after links are followed:
+ * in the cache of Hugging Face, both are links to files in another folder.
+ * @param location the path relative to the folder of `from`
+ * @throws the error of the system if a file or a folder is missing
  */
-export async function withFileBeside<T>(
-  folder: string,
+export function besideOf(from: string, location: string): NamedFile {
+  const folder = resolve(dirname(from));
+  const path = resolve(folder, location);
+  if (isAbsolute(location) || location.includes('\0') || !isWithin(folder, path)) {
+    return { path, beside: false };
+  }
+  const target = realpathSync(path);
+  const folders = [realpathSync(folder), dirname(realpathSync(from))];
+  return { path: target, beside: folders.some((one) => isWithin(one, target)) };
+}
+
+/**
+ * Opens a file that the file `from` names, calls `use`, and closes it. `besideOf` says which files may be read.
+ * @param location the path relative to the folder of `from`
+ * @param what the file in error messages
+ * @throws (rejects with) FormatError if the file may not be read, is missing, not a regular file, or unreadable
+ */
+export function withFileBeside<T>(
+  from: string,
   location: string,
   what: string,
   use: (file: FileBeside) => Promise<T>,
 ): Promise<T> {
-  const path = resolve(folder, location);
-  if (isAbsolute(location) || location.includes('\0') || !isWithin(folder, path)) {
-    throw outside(what, folder);
-  }
   return reading(what, async () => {
-    const target = await realpath(path);
-    if (!isWithin(await realpath(folder), target)) throw outside(what, folder);
-    return opened(target, what, use);
+    const { path, beside } = besideOf(from, location);
+    if (beside) return opened(path, what, use);
+    throw new FormatError(`${what} is not in the folder ${dirname(from)}`);
   });
 }
 
@@ -81,10 +104,6 @@ async function opened<T>(
 function isWithin(folder: string, path: string): boolean {
   const below = relative(folder, path);
   return below !== '' && below !== '..' && !below.startsWith(`..${sep}`) && !isAbsolute(below);
-}
-
-function outside(what: string, folder: string): FormatError {
-  return new FormatError(`${what} is not in the folder ${folder}`);
 }
 
 /** Calls `read`, and throws a FormatError if the system refuses. */

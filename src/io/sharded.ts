@@ -5,10 +5,10 @@
  *     { "metadata": { "total_size": 512 }, "weight_map": { "a.weight": "model-00001-of-00002.safetensors", … } }
  */
 
-import { realpathSync } from 'node:fs';
-import { dirname, isAbsolute, join, posix, relative, sep, win32 } from 'node:path';
+import { posix, win32 } from 'node:path';
 import { FormatError } from '../errors.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { besideOf, type NamedFile } from './beside.js';
 import { bytesAt } from './bytes.js';
 import { type OpenFile, withFile } from './files.js';
 import { type JsonReader, readJson } from './json.js';
@@ -132,10 +132,9 @@ function withShards<T>(
       `${index}: expected at most ${mostFiles} files, but the index has ${tensorsOf.size}`,
     );
   }
-  const folders = foldersOf(index);
   const shards = [...tensorsOf].map(([file, names]) => {
     const [first] = names;
-    return { names, path: pathOfShard(index, folders, file, first as string) };
+    return { names, path: pathOfShard(index, file, first as string) };
   });
   const stored: Stored[] = [];
   const withNext = (at: number): T => {
@@ -163,39 +162,19 @@ function tensorsIn(
   throw new FormatError(`${index}: tensor '${lacking}' is said to be in ${path}, but it is not`);
 }
 
-/** Returns the folders in which the shards may be: that of the index, and that of the file to which it is a link. */
-function foldersOf(index: string): string[] {
-  try {
-    return [realpathSync(dirname(index)), dirname(realpathSync(index))];
-  } catch (cause) {
-    throw new FormatError(`${index}: its folder cannot be found: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
-}
-
 /** Returns the path of a shard, after links are followed. */
-function pathOfShard(
-  index: string,
-  folders: readonly string[],
-  file: string,
-  tensor: string,
-): string {
+function pathOfShard(index: string, file: string, tensor: string): string {
   const what = `${index}: the index has tensor '${tensor}' in the file '${file}', but`;
-  const path = join(dirname(index), file);
-  let real: string;
+  let found: NamedFile;
   try {
-    real = realpathSync(path);
+    found = besideOf(index, file);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const why = code === 'ENOENT' ? 'there is no such file' : `it cannot be read: ${message}`;
     throw new FormatError(`${what} ${why}`, { cause });
   }
-  if (folders.some((folder) => isWithin(folder, real))) return real;
-  throw new FormatError(`${what} this is a link to ${real}, outside of the folder of the index`);
-}
-
-function isWithin(folder: string, path: string): boolean {
-  const way = relative(folder, path);
-  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+  if (found.beside) return found.path;
+  throw new FormatError(
+    `${what} this is a link to ${found.path}, outside of the folder of the index`,
+  );
 }

@@ -1,6 +1,5 @@
 /** Reads the bytes of a model and of the files with the elements of its tensors. */
 
-import { dirname } from 'node:path';
 import { types } from 'node:util';
 import { assertRecord } from '../arguments/read.js';
 import { FormatError } from '../errors.js';
@@ -63,7 +62,7 @@ export async function readModel(
       const known = files.get(location);
       if (known !== undefined) return part(tensor, location, known, offset, length);
       const what = `${tensor.context}: the file '${location}' with its elements`;
-      return withFileBeside(dirname(path), location, what, async (open) => {
+      return withFileBeside(path, location, what, async (open) => {
         if (offset + length > open.size) {
           throw outside(tensor, location, offset, length, open.size);
         }

@@ -1,6 +1,5 @@
 /** Reads a model: from model.json and the files beside it, or from the artifacts that TensorFlow.js has in memory. */
 
-import { dirname } from 'node:path';
 import { types } from 'node:util';
 import { describeValue } from '../arguments/describe.js';
 import { assertList, isList, isRecord, reading } from '../arguments/read.js';
@@ -82,7 +81,7 @@ async function fromFiles(source: FilePath): Promise<Artifacts> {
       );
     }
     const specs = entries.map((entry) => specOf(file, entry));
-    const bytes = await shards(file, dirname(path), paths as string[], totalOf(specs));
+    const bytes = await shards(file, path, paths as string[], totalOf(specs));
     for (const weight of divided(specs, bytes)) weights.push(weight);
   }
   return { file, topology: member(json, 'modelTopology'), weights: new Weights(file, weights) };
@@ -125,10 +124,10 @@ function totalOf(specs: readonly WeightSpec[]): number {
   return specs.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-/** Reads the files of a group one after another into one memory of `total` bytes. */
+/** Reads the files of a group one after another into one memory of `total` bytes. @param from the path of model.json */
 async function shards(
   file: string,
-  folder: string,
+  from: string,
   paths: readonly string[],
   total: number,
 ): Promise<Uint8Array> {
@@ -136,13 +135,13 @@ async function shards(
   let size = 0;
   const whatOf = (path: string) => `${file}: the file '${path}' with weights`;
   for (const path of paths) {
-    size += await withFileBeside(folder, path, whatOf(path), async (open) => open.size);
+    size += await withFileBeside(from, path, whatOf(path), async (open) => open.size);
   }
   assertSize(file, total, size, `the files ${paths.map((path) => `'${path}'`).join(', ')} have`);
   const bytes = allocated(file, total);
   let start = 0;
   for (const path of paths) {
-    start += await withFileBeside(folder, path, whatOf(path), async (open) => {
+    start += await withFileBeside(from, path, whatOf(path), async (open) => {
       const part = bytes.subarray(start, start + open.size);
       await open.readInto(part, 0);
       return part.length;

@@ -39,7 +39,8 @@ export interface ImportTfjsOptions extends OptionsOf<typeof importOptions> {}
 
 /**
  * Reads a model of layers of TensorFlow.js, and makes it a module: one that `model.save` of TensorFlow.js has written,
- * or the converter from Keras. The files with the weights must be in the folder of model.json.
+ * or the converter from Keras. The files with the weights must be in the folder of model.json, also after links are
+ * followed, or in that to which model.json is a link, as in the cache of Hugging Face.
  *
  * Its weights are parameters, which are frozen: `unfreeze` them to train, all or some. `trainable` in the file is not
  * read. The moving statistics of batch normalisations are states. The paths of variables are the names of the weights in

@@ -539,6 +539,28 @@ describe('external data', () => {
     await expect(importing).rejects.toThrow(FormatError);
   });
 
+  it('is read in the cache of Hugging Face, where all files are links into one folder', async () => {
+    const [blobs, snapshot] = ['blobs', 'snapshot'].map((part) => join(folder, part)) as [
+      string,
+      string,
+    ];
+    for (const made of [blobs, snapshot]) mkdirSync(made);
+    writeFileSync(join(blobs, '1'), external('w.data'));
+    writeFileSync(join(blobs, '2'), bytes);
+    writeFileSync(join(folder, 'elsewhere'), bytes);
+    symlinkSync(join('..', 'blobs', '1'), join(snapshot, 'd.onnx'));
+    symlinkSync(join('..', 'blobs', '2'), join(snapshot, 'w.data'));
+    const file = join(snapshot, 'd.onnx');
+    const model = await importOnnx(file, { name: name() });
+    expect(model.entries().get('w')?.value.toArray()).toEqual([
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
+    rmSync(join(snapshot, 'w.data'));
+    symlinkSync(join('..', 'elsewhere'), join(snapshot, 'w.data'));
+    await expect(importOnnx(file, { name: name() })).rejects.toThrow(/is not in the folder \//);
+  });
+
   it('is not read through a link out of the folder', async () => {
     mkdirSync(join(folder, 'inner'));
     writeFileSync(join(folder, 'w.data'), bytes);

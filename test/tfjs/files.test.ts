@@ -1,6 +1,16 @@
 /** Files: shards, quantised weights, files beside the model, and damaged files. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -460,6 +470,28 @@ describe('files outside of the folder of the model', () => {
     } finally {
       rmSync(outer, { recursive: true, force: true });
     }
+  });
+
+  it('are read in the cache of Hugging Face, where all files are links into one folder', async () => {
+    write(500);
+    const [blobs, snapshot] = ['blobs', 'snapshot'].map((name) => join(folder, name)) as [
+      string,
+      string,
+    ];
+    for (const made of [blobs, snapshot]) mkdirSync(made);
+    const names = readdirSync(folder).filter((name) => name.includes('.'));
+    names.forEach((name, index) => {
+      renameSync(join(folder, name), join(blobs, `${index}`));
+      symlinkSync(join('..', 'blobs', `${index}`), join(snapshot, name));
+    });
+    const file = join(snapshot, 'model.json');
+    await expectModel(file);
+    // A link to a third folder is refused.
+    const shard = join(snapshot, 'group1-shard2.bin');
+    copyFileSync(shard, join(folder, 'elsewhere'));
+    rmSync(shard);
+    symlinkSync(join('..', 'elsewhere'), shard);
+    await expectRefused(file, /group1-shard2\.bin' with weights is not in the folder/);
   });
 
   it('do not hinder a link within the folder', async () => {
