@@ -58,9 +58,10 @@ export interface SaveOptions extends OptionsOf<typeof saveOptions> {}
  * @param values a module, whose variables are saved under their paths relative to it; a list of parameters and states,
  *   which are saved under their own names; or a record of variables, tensors and modules by their names in the file
  * @throws ValueError if a value cannot be saved, if there is a tensor under the option `map`, if the map gives two tensors
- *   one name, if a finite number is too large for the option `dtype`, or if an option is unknown or invalid; DTypeError if the option `dtype` is not a type of floats, or names a tensor that is not saved
- *   or has no floats; GraphError if two values have the same name; StateError if a run in flight writes a parameter;
- *   FormatError, naming the file, if it cannot be written. After an error the file is unchanged.
+ *   one name, if a finite number is too large for the option `dtype`, or if an option is unknown or invalid; DTypeError if
+ *   the option `dtype` is not a type of floats, or names a tensor that is not saved or has no floats; GraphError if two
+ *   values have the same name; StateError if a run in flight writes a parameter; FormatError, naming the file, if it
+ *   cannot be written. After an error the file is unchanged.
  */
 export function save(file: FilePath, values: Saved, options?: SaveOptions): void {
   const path = pathOf(file, 'save');

@@ -90,9 +90,9 @@ export interface Adapter {
  * A weight [inputs, outputs], as that of `Dense`, is such a matrix. A weight with more axes is that of a convolution:
  * [outputs, inputs] with the product of all other axes as inputs. If it has three axes and the first has one or two
  * elements, it is that of a recurrent layer in an ONNX file, [directions, outputs, inputs], whose directions share `a`.
- * @throws ValueError if `module` is not a module, if an option is missing, unknown or invalid, if another module has the
- *   scope, or if `match` chooses no parameter with two axes or more (the error lists what there is); any error that
- *   `match` throws
+ * @throws ValueError if `module` is not a module, if an option is missing, unknown or invalid, if `name` is a scope that
+ *   another module has got (plain names are not compared), or if `match` chooses no parameter with two axes or more (the
+ *   error lists what there is); any error that `match` throws
  */
 export function lora<M extends Module>(module: M, options: LoRAOptions): LoRA<M> {
   if (!isModule(module)) {

@@ -182,6 +182,31 @@ describe('lora', () => {
     },
   );
 
+  it('adds to a recurrent layer, and to its steps in a module around it', () => {
+    class Two extends fb.Module {
+      readonly rnn = new fb.GRU(this.scope('rnn'), { inputs: 3, units: 2, dtype: 'float64' });
+      forward(one: fb.Node, two: fb.Node) {
+        return this.rnn.step(two, this.rnn.unroll([one]).last).hidden;
+      }
+    }
+    const net = new Two('net');
+    const [around, alone] = [net, net.rnn].map((one, i) =>
+      fb.lora(one as fb.Module, { name: `lora${i}`, rank: 2 }),
+    ) as [fb.LoRA<Two>, fb.LoRA<fb.GRU>];
+    fill(around);
+    const adapters = [...around.adapters.values()];
+    [...alone.adapters.values()].forEach(({ a, b }, i) => {
+      a.set(adapters[i]?.a.value as fb.Tensor);
+      b.set(adapters[i]?.b.value as fb.Tensor);
+    });
+    const before = fb.evaluate(net.apply(x, x), feeds);
+    const after = fb.evaluate(around.apply(x, x), feeds);
+    expect(worst(after, before)).toBeGreaterThan(0.01);
+    const { hidden } = alone.apply([x, x]) as { hidden: fb.Node };
+    const last = fb.evaluate(fb.slice(hidden, { axis: 0, start: -1 }), feeds);
+    expect(worst(last, after)).toBeLessThan(1e-12);
+  });
+
   it('freezes the module for later optimizers, also one that was trained before', () => {
     const net = new Net('net');
     const early = fb.compile({
