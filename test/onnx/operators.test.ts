@@ -1,133 +1,24 @@
 // Compares operators with ONNX Runtime, in forms that the node tests of onnx do not have: old versions, shape arithmetic
 // with numbers and with names of dimensions, integers, and options that are rarely used.
-import { describe, expect, it } from 'vitest';
-import {
-  compile,
-  evaluate,
-  FormatError,
-  input,
-  type Node,
-  type Tensor,
-  tensor,
-} from '../../src/index.js';
-import { elementTypes } from '../../src/onnx/elements.js';
+import { describe, it } from 'vitest';
+import { evaluate, input, type Node, type Tensor, tensor } from '../../src/index.js';
 import { importOnnx } from '../../src/onnx/index.js';
-import type { GraphProto } from '../../src/onnx/messages.js';
+import {
+  type Attributes,
+  bytesOf,
+  compare,
+  counted,
+  expectSame,
+  type Form,
+  forms,
+  ints,
+  row,
+  type Step,
+  scalar,
+  type Values,
+} from './forms.js';
 import { run } from './runtime.js';
-import { infoProto, modelBytes, nodeProto, tensorProto } from './support.js';
-
-type TypeName = 'float' | 'double' | 'int64' | 'int32' | 'bool' | 'uint8';
-type Values = readonly [shape: readonly number[], elements: readonly number[], type?: TypeName];
-type Attributes = Parameters<typeof nodeProto>[3];
-type Step = readonly [op: string, inputs: string, outputs: string, attributes?: Attributes];
-
-interface Form {
-  readonly opset?: number;
-  readonly nodes: readonly Step[];
-  readonly constants?: Readonly<Record<string, Values>>;
-  readonly feeds?: Readonly<Record<string, Values>>;
-  /** The dimensions of inputs, if they have names. */
-  readonly dims?: Readonly<Record<string, readonly (number | string)[]>>;
-  /** The outputs with their types. */
-  readonly outputs?: Readonly<Record<string, TypeName>>;
-}
-
-const domainOf = (op: string) => (op.startsWith('ml.') ? 'ai.onnx.ml' : undefined);
-
-function graphOf({ nodes, constants = {}, feeds = {}, dims = {}, outputs = { y: 'float' } }: Form) {
-  return {
-    node: nodes.map(([op, from, to, attributes]) =>
-      nodeProto(
-        op.replace('ml.', ''),
-        from === '' ? [] : from.split(' ').map((name) => (name === '-' ? '' : name)),
-        to.split(' '),
-        attributes,
-        {
-          ...(domainOf(op) && { domain: domainOf(op) }),
-        },
-      ),
-    ),
-    initializer: Object.entries(constants).map(([name, [shape, elements, type]]) =>
-      tensorProto(name, shape, elements, type),
-    ),
-    input: Object.entries(feeds).map(([name, [shape, , type]]) =>
-      infoProto(name, dims[name] ?? shape, type),
-    ),
-    output: Object.entries(outputs).map(([name, type]) => ({
-      name,
-      type: { tensorType: { elemType: elementTypes[type].code } },
-    })),
-  } satisfies Partial<GraphProto>;
-}
-
-function bytesOf(form: Form): Uint8Array {
-  const { opset = 18, nodes } = form;
-  const ml = nodes.some(([op]) => domainOf(op) !== undefined);
-  return modelBytes(graphOf(form), {
-    opsetImport: [
-      { domain: '', version: BigInt(opset) },
-      ...(ml ? [{ domain: 'ai.onnx.ml', version: 1n }] : []),
-    ],
-  });
-}
-
-const made = ([shape, elements, type = 'float']: Values): Tensor =>
-  tensor([...elements], { shape, dtype: elementTypes[type].dtype });
-
-function expectSame(name: string, found: Tensor, wanted: Tensor): void {
-  expect(found.shape, name).toEqual(wanted.shape);
-  expect(found.dtype, name).toBe(wanted.dtype);
-  wanted.data.forEach((value, index) => {
-    const came = found.data[index] as number;
-    const close = Math.abs(came - value) <= 2e-5 * Math.max(1, Math.abs(value));
-    const same = came === value || close || (Number.isNaN(came) && Number.isNaN(value));
-    expect(same, `${name}[${index}]: ${came}, not ${value}`).toBe(true);
-  });
-}
-
-let count = 0;
-
-async function compare(form: Form): Promise<void> {
-  const bytes = bytesOf(form);
-  const feeds = Object.fromEntries(
-    Object.entries(form.feeds ?? {}).map(([name, values]) => [name, made(values)]),
-  );
-  const theirs = await run(bytes, feeds);
-  const model = await importOnnx(bytes, { name: `model${count++}` });
-  const leaves = Object.entries(model.inputs).map(
-    ([name, { shape, dtype }]) => [name, input(name, shape, { dtype })] as const,
-  );
-  const outputs = model.apply(Object.fromEntries(leaves));
-  for (const [name, node] of Object.entries(outputs) as [string, Node][]) {
-    const used = new Set<Node>([node]);
-    for (const one of used) for (const below of one.inputs) used.add(below);
-    const needed = Object.fromEntries(
-      Object.entries(feeds).filter(([key]) =>
-        [...used].some((one) => one.op.name === 'input' && one.name === key),
-      ),
-    );
-    // What depends only on the size of an input needs the input to have it.
-    const sized = Object.values(form.dims ?? {}).length > 0 ? feeds : needed;
-    const fed = [...used].some((one) => one.op.name === 'extent' || one.op.name === 'positions')
-      ? sized
-      : needed;
-    const wanted = theirs[name] as Tensor;
-    const anchored = Object.keys(fed).length > Object.keys(needed).length;
-    if (!anchored) expectSame(name, evaluate(node, fed), wanted);
-    const all = anchored ? { [name]: node, ...Object.fromEntries(leaves) } : { [name]: node };
-    const results: Record<string, Tensor> = compile({ outputs: all }).run(fed);
-    expectSame(`compiled ${name}`, results[name] as Tensor, wanted);
-  }
-}
-
-const ints = (...elements: number[]): Values => [[elements.length], elements, 'int64'];
-const scalar = (element: number, type: TypeName = 'int64'): Values => [[], [element], type];
-const row = (...elements: number[]): Values => [[elements.length], elements];
-const counted = (shape: readonly number[], type: TypeName = 'float', factor = 1): Values => {
-  const size = shape.reduce((a, b) => a * b, 1);
-  return [shape, Array.from({ length: size }, (_, i) => factor * (((i * 7) % 11) - 5)), type];
-};
-const forms = (list: Readonly<Record<string, Form>>) => Object.entries(list);
+import { tensorProto } from './support.js';
 
 describe('arithmetic on shapes', () => {
   /** Reshapes x, [n, 6], to a shape that is computed from its own. */
@@ -202,6 +93,17 @@ describe('arithmetic on shapes', () => {
         ['Sign', 'size', 'sign'],
         ['Mul', 'size sign', 'size2'],
         ['Concat', 'n size2', 'target', { axis: 0 }],
+      ]),
+      'comparisons of names': reshaping([
+        ...first,
+        ['Equal', 'n rest', 'no'],
+        ['Equal', 'rest n', 'never'],
+        ['Or', 'no never', 'neither'],
+        ['Where', 'neither one n', 'own'],
+        ['Max', 'own zero', 'more'],
+        ['Max', 'zero more', 'most'],
+        ['Abs', 'most', 'size'],
+        ['Concat', 'size rest', 'target', { axis: 0 }],
       ]),
       'slices, casts and products of lists': reshaping([
         ['Slice', 'shape zero one', 'head'],
@@ -621,6 +523,38 @@ describe('indices', () => {
         constants: { k: [[2, 3], [0, 1, 0, 2, 0, 3], 'int64'] },
         feeds: { x: scalar(0.5, 'float') },
       },
+      'GatherND of whole rows': {
+        nodes: [['GatherND', 'x i', 'y']],
+        feeds: { x, i: [[2, 1], [3, -4], 'int64'] },
+      },
+      'GatherND of one index in each batch': {
+        nodes: [['GatherND', 'x i', 'y', { batch_dims: 1 }]],
+        feeds: { x: counted([2, 3]), i: [[2, 1], [2, 0], 'int64'] },
+      },
+      'ScatterND of integers': {
+        nodes: [['ScatterND', 'x i u', 'y']],
+        feeds: { x: ints(1, 2, 3), i: [[2, 1], [2, 0], 'int64'], u: ints(7, 8) },
+        outputs: { y: 'int64' },
+      },
+      'ScatterND of float64': {
+        nodes: [['ScatterND', 'x i u', 'y']],
+        feeds: {
+          x: counted([3], 'double'),
+          i: [[2, 1], [2, 0], 'int64'],
+          u: counted([2], 'double', 3),
+        },
+        outputs: { y: 'double' },
+      },
+      'ReverseSequence of images': {
+        nodes: [['ReverseSequence', 'x l', 'y']],
+        constants: { l: ints(2, 3) },
+        feeds: { x: counted([3, 2, 2]) },
+      },
+      'OneHot of a middle axis': {
+        nodes: [['OneHot', 'i d v', 'y', { axis: 1 }]],
+        constants: { d: scalar(3), v: row(-1, 5) },
+        feeds: { i: [[2, 2], [0, 1, 2, -3], 'int64'] },
+      },
       'a table at indices that are fed': {
         nodes: [['Gather', 'table i', 'y']],
         constants: { table: ints(5, 6, 7) },
@@ -739,6 +673,20 @@ describe('arithmetic', () => {
         nodes: [['IsNaN', 'x', 'y']],
         feeds: { x: row(Number.NaN, 1) },
         outputs: { y: 'bool' },
+      },
+      'IsInf of no sign': {
+        nodes: [['IsInf', 'x', 'y', { detect_negative: 0, detect_positive: 0 }]],
+        feeds: { x: row(Number.POSITIVE_INFINITY, Number.NaN, 1) },
+        outputs: { y: 'bool' },
+      },
+      'Cast of numbers out of range, which are known': {
+        nodes: [
+          ['Cast', 'k', 'a', { to: 2 }],
+          ['Cast', 'a', 'b', { to: 1 }],
+          ['Add', 'b x', 'y'],
+        ],
+        constants: { k: ints(7, 255, 300) },
+        feeds: { x: row(0, 1, 2) },
       },
       'Cast to bool and back': {
         nodes: [
@@ -1059,6 +1007,95 @@ describe('windows', () => {
         constants: { s: row(1, 1, 1.5, 2.5) },
         feeds: { x: image },
       },
+      'Resize by the nearest, ties up': {
+        nodes: [['Resize', 'x - s', 'y', { nearest_mode: 'round_prefer_ceil' }]],
+        constants: { s: row(1, 1, 0.5, 1.5) },
+        feeds: { x: image },
+      },
+      'Resize of an older version to sizes': {
+        opset: 11,
+        nodes: [
+          [
+            'Resize',
+            'x r e s',
+            'y',
+            { mode: 'nearest', coordinate_transformation_mode: 'tf_half_pixel_for_nn' },
+          ],
+        ],
+        constants: { r: row(), e: row(), s: ints(1, 2, 9, 4) },
+        feeds: { x: image },
+      },
+      'Resize to one element, aligned': {
+        nodes: [
+          [
+            'Resize',
+            'x - - s',
+            'y',
+            { mode: 'linear', coordinate_transformation_mode: 'align_corners' },
+          ],
+        ],
+        constants: { s: ints(1, 1, 1, 7) },
+        feeds: { x: counted([1, 1, 5, 4]) },
+      },
+      'Resize of a part to one element': {
+        nodes: [
+          [
+            'Resize',
+            'x r - s',
+            'y',
+            { mode: 'linear', coordinate_transformation_mode: 'tf_crop_and_resize' },
+          ],
+        ],
+        constants: { r: row(0, 0, 0.25, 0, 1, 1, 0.75, 1), s: ints(1, 1, 1, 6) },
+        feeds: { x: counted([1, 1, 5, 4]) },
+      },
+      'Resize along one axis': {
+        nodes: [['Resize', 'x - s', 'y', { axes: [3] }]],
+        constants: { s: row(2) },
+        feeds: { x: image },
+      },
+      'Conv, same, of named images': {
+        ...conv({ auto_pad: 'SAME_UPPER' }),
+        dims: { x: ['n', 2, 'h', 'w'] },
+      },
+      'ConvTranspose, valid': {
+        nodes: [['ConvTranspose', 'x w', 'y', { strides: [2, 2], auto_pad: 'VALID' }]],
+        constants: { w: counted([2, 3, 3, 3]) },
+        feeds: { x: image },
+      },
+      'LpPool whose last windows begin in the padding': {
+        nodes: [
+          [
+            'LpPool',
+            'x',
+            'y',
+            { kernel_shape: [2, 2], strides: [3, 3], pads: [0, 0, 1, 1], ceil_mode: 1 },
+          ],
+        ],
+        feeds: { x: counted([1, 1, 6, 6]) },
+      },
+      'GridSample by reflection in one element': {
+        nodes: [
+          [
+            'GridSample',
+            'x g',
+            'y',
+            { mode: 'bilinear', padding_mode: 'reflection', align_corners: 1 },
+          ],
+        ],
+        feeds: {
+          x: counted([1, 1, 1, 4]),
+          g: [
+            [1, 1, 3, 2],
+            [-1.2, 0.3, 0.9, -0.4, 1.3, 1.1],
+          ],
+        },
+      },
+      'CenterCropPad of both kinds': {
+        nodes: [['CenterCropPad', 'x s', 'y', { axes: [2, 3] }]],
+        constants: { s: ints(10, 3) },
+        feeds: { x: image },
+      },
       'Resize of named images': {
         nodes: [['Resize', 'x - s', 'y', { mode: 'linear' }]],
         constants: { s: row(1, 1, 2, 2) },
@@ -1248,6 +1285,21 @@ describe('quantised values', () => {
         feeds: { x },
         outputs: { y: 'uint8', s: 'float', z: 'uint8' },
       },
+      'MatMulInteger of zero points of columns': {
+        nodes: [['MatMulInteger', 'a b z w', 'y']],
+        constants: { z: [[1], [2], 'uint8'], w: [[2], [3, 4], 'uint8'] },
+        feeds: {
+          a: [[2, 3], [1, 2, 250, 3, 4, 5], 'uint8'],
+          b: [[3, 2], [3, 4, 5, 6, 7, 8], 'uint8'],
+        },
+        outputs: { y: 'int32' },
+      },
+      'QuantizeLinear without a zero point': {
+        nodes: [['QuantizeLinear', 'x s', 'y']],
+        constants: { s: scalar(0.5, 'float') },
+        feeds: { x },
+        outputs: { y: 'uint8' },
+      },
       MatMulInteger: {
         nodes: [['MatMulInteger', 'a b z', 'y']],
         constants: { z: scalar(2, 'uint8') },
@@ -1297,6 +1349,47 @@ describe('models of scikit-learn', () => {
         ],
         feeds: { x },
         outputs: both,
+      },
+      'LinearClassifier of two scores': {
+        nodes: [
+          [
+            'ml.LinearClassifier',
+            'x',
+            'l p',
+            {
+              classlabels_ints: [4, 7],
+              coefficients: [0.5, -0.25, -0.5, 0.25],
+              intercepts: [0.125, -0.125],
+            },
+          ],
+        ],
+        feeds: { x },
+        outputs: both,
+      },
+      'Imputer of a number': {
+        nodes: [
+          [
+            'ml.Imputer',
+            'x',
+            'y',
+            { imputed_value_floats: [1.5, 2.5], replaced_value_float: -1.5 } as Attributes,
+          ],
+        ],
+        feeds: {
+          x: [
+            [2, 2],
+            [-1.5, 1, 2, -1.5],
+          ],
+        },
+      },
+      'FeatureVectorizer of one matrix': {
+        nodes: [['ml.FeatureVectorizer', 'x', 'y', { inputdimensions: [2] }]],
+        feeds: { x },
+      },
+      'ArrayFeatureExtractor of a row': {
+        nodes: [['ml.ArrayFeatureExtractor', 'r i', 'y']],
+        constants: { i: ints(1, 0) },
+        feeds: { r: row(1, 2, 3) },
       },
       LinearRegressor: {
         nodes: [
@@ -1442,402 +1535,4 @@ describe('attention', () => {
       ] as never,
     });
   });
-});
-
-describe('forms that forebay does not support', () => {
-  const image = counted([1, 2, 4, 4]);
-  const named = { x: ['n', 2, 'h', 'w'] } as const;
-  const only = (
-    op: string,
-    attributes: Attributes,
-    x: Values = image,
-    more: Partial<Form> = {},
-  ): Form => ({
-    nodes: [[op, 'x', 'y', attributes]],
-    feeds: { x },
-    ...more,
-  });
-  it.each([
-    [
-      'a Gelu of another approximation',
-      only('Gelu', { approximate: 'cubic' }, image, { opset: 20 }),
-      /approximate 'cubic'/,
-    ],
-    [
-      'Hardmax of a named axis',
-      only('Hardmax', {}, counted([2, 3]), { dims: { x: [2, 'n'] } }),
-      /an axis of the length 'n'/,
-    ],
-    [
-      'reductions of bools',
-      only('ReduceMax', {}, [[2], [1, 0], 'bool'], { opset: 20, outputs: { y: 'bool' } }),
-      /bools/,
-    ],
-    [
-      'the last of the largest along a named axis',
-      only('ArgMax', { select_last_index: 1 }, counted([2, 3]), {
-        dims: { x: ['n', 3] },
-        outputs: { y: 'int64' },
-      }),
-      /select_last_index along an axis of the length 'n'/,
-    ],
-    [
-      'spatial batch normalisation',
-      {
-        opset: 7,
-        nodes: [['BatchNormalization', 'x s s s s', 'y', { spatial: 0 }]],
-        constants: { s: row(1, 2) },
-        feeds: { x: image },
-      },
-      /spatial 0/,
-    ],
-    [
-      'groups that do not divide',
-      {
-        opset: 21,
-        nodes: [['GroupNormalization', 'x s s', 'y', { num_groups: 4 }]],
-        constants: { s: row(1, 2) },
-        feeds: { x: image },
-      },
-      /2 channels in 4 groups/,
-    ],
-    [
-      'LRN of named channels',
-      only('LRN', { size: 3 }, image, { dims: { x: [1, 'c', 4, 4] } }),
-      /channels without a number/,
-    ],
-    [
-      'a pad of another mode',
-      {
-        nodes: [['Pad', 'x p', 'y', { mode: 'mirror' }]],
-        constants: { p: ints(1, 1) },
-        feeds: { x: row(1, 2) },
-      },
-      /mode 'mirror'/,
-    ],
-    [
-      'a pad around a named axis',
-      {
-        opset: 19,
-        nodes: [['Pad', 'x p', 'y', { mode: 'wrap' }]],
-        constants: { p: ints(1, 1) },
-        feeds: { x: row(1, 2) },
-        dims: { x: ['n'] },
-      },
-      /an axis of the length 'n'/,
-    ],
-    [
-      'quantisation to types of 8 bits',
-      {
-        opset: 21,
-        nodes: [['QuantizeLinear', 'x s', 'y', { output_dtype: 17 }]],
-        constants: { s: scalar(1, 'float') },
-        feeds: { x: row(1, 2) },
-      },
-      /the type float8e4m3fn/,
-    ],
-    ['a cast to text', only('Cast', { to: 8 }, row(1, 2)), /a cast to string/],
-    [
-      'a recurrent operator in another direction',
-      {
-        nodes: [['RNN', 'x w r', 'y', { direction: 'sideways' }]],
-        constants: { w: counted([1, 1, 1]), r: counted([1, 1, 1]) },
-        feeds: { x: counted([2, 1, 1]) },
-      },
-      /direction 'sideways'/,
-    ],
-    [
-      'an activation that it does not have',
-      {
-        nodes: [['RNN', 'x w r', 'y', { activations: ['Swirl'] }]],
-        constants: { w: counted([1, 1, 1]), r: counted([1, 1, 1]) },
-        feeds: { x: counted([2, 1, 1]) },
-      },
-      /the activation 'Swirl'/,
-    ],
-    [
-      'a sequence without steps',
-      {
-        nodes: [['RNN', 'x w r', 'y']],
-        constants: { w: counted([1, 1, 1]), r: counted([1, 1, 1]) },
-        feeds: { x: [[0, 1, 1], []] },
-      },
-      /a sequence without time steps/,
-    ],
-    [
-      'a named number of steps',
-      {
-        nodes: [['RNN', 'x w r', 'y']],
-        constants: { w: counted([1, 1, 1]), r: counted([1, 1, 1]) },
-        feeds: { x: counted([2, 1, 1]) },
-        dims: { x: ['t', 1, 1] },
-      },
-      /the sequence has the dimension 't'/,
-    ],
-    [
-      'coordinates of another rule',
-      {
-        nodes: [['Resize', 'x - s', 'y', { coordinate_transformation_mode: 'spiral' }]],
-        constants: { s: row(1, 1, 2, 2) },
-        feeds: { x: image },
-      },
-      /coordinate_transformation_mode 'spiral'/,
-    ],
-    [
-      'a nearest element of another rule',
-      {
-        nodes: [['Resize', 'x - s', 'y', { nearest_mode: 'far' }]],
-        constants: { s: row(1, 1, 1.5, 2) },
-        feeds: { x: image },
-      },
-      /nearest_mode 'far'/,
-    ],
-    [
-      'interpolation of another mode',
-      {
-        nodes: [['Resize', 'x - s', 'y', { mode: 'area' }]],
-        constants: { s: row(1, 1, 2, 2) },
-        feeds: { x: image },
-      },
-      /mode 'area'/,
-    ],
-    [
-      'interpolation of integers',
-      {
-        nodes: [['Resize', 'x - s', 'y', { mode: 'linear' }]],
-        constants: { s: row(1, 1, 2, 2) },
-        feeds: { x: [[1, 1, 2, 2], [1, 2, 3, 4], 'uint8'] },
-        outputs: { y: 'uint8' },
-      },
-      /mode 'linear' of integers/,
-    ],
-    [
-      'aligned corners of a fraction',
-      {
-        nodes: [
-          [
-            'Resize',
-            'x - s',
-            'y',
-            { mode: 'linear', coordinate_transformation_mode: 'align_corners' },
-          ],
-        ],
-        constants: { s: row(1, 1, 0.6, 0.6) },
-        feeds: { x: image },
-      },
-      /align_corners with a scale/,
-    ],
-    [
-      'a proportion of another policy',
-      {
-        nodes: [['Resize', 'x - - s', 'y', { keep_aspect_ratio_policy: 'maybe' }]],
-        constants: { s: ints(1, 2, 3, 3) },
-        feeds: { x: image },
-      },
-      /keep_aspect_ratio_policy 'maybe'/,
-    ],
-    [
-      'interpolation of named images',
-      {
-        nodes: [['Resize', 'x - - s', 'y', { mode: 'linear' }]],
-        constants: { s: ints(1, 2, 8, 8) },
-        feeds: { x: image },
-        dims: named,
-      },
-      /has the dimension/,
-    ],
-    [
-      'samples of another mode',
-      {
-        nodes: [['GridSample', 'x g', 'y', { mode: 'area' }]],
-        constants: { g: counted([1, 1, 1, 2]) },
-        feeds: { x: image },
-      },
-      /mode 'area'/,
-    ],
-    [
-      'samples of another padding',
-      {
-        nodes: [['GridSample', 'x g', 'y', { padding_mode: 'wrap' }]],
-        constants: { g: counted([1, 1, 1, 2]) },
-        feeds: { x: image },
-      },
-      /padding_mode 'wrap'/,
-    ],
-    [
-      'updates that are multiplied',
-      {
-        opset: 18,
-        nodes: [['ScatterElements', 'x i u', 'y', { reduction: 'mul' }]],
-        feeds: { x: row(1, 2), i: ints(0), u: row(3) },
-      },
-      /reduction 'mul'/,
-    ],
-    [
-      'indices of fewer elements',
-      {
-        nodes: [['ScatterElements', 'x i u', 'y']],
-        feeds: { x: counted([2, 3]), i: [[1, 2], [0, 1], 'int64'], u: counted([1, 2]) },
-      },
-      /indices of fewer elements along other axes/,
-    ],
-    [
-      'a loss of another reduction',
-      {
-        nodes: [['NegativeLogLikelihoodLoss', 'x l', 'y', { reduction: 'median' }]],
-        feeds: { x: counted([2, 3]), l: ints(0, 1) },
-      },
-      /reduction 'median'/,
-    ],
-    [
-      'random results',
-      {
-        nodes: [['Dropout', 'x r t', 'y']],
-        constants: { r: scalar(0.5, 'float'), t: [[], [1], 'bool'] },
-        feeds: { x: row(1, 2) },
-      },
-      /training_mode, in which its result is random/,
-    ],
-    [
-      'a kernel of another size',
-      {
-        nodes: [['Conv', 'x w', 'y', { kernel_shape: [2, 2] }]],
-        constants: { w: counted([1, 2, 3, 3]) },
-        feeds: { x: image },
-      },
-      /kernel_shape 2 x 2, but the weight is 3 x 3/,
-    ],
-    [
-      'a padding of another rule',
-      {
-        nodes: [['Conv', 'x w', 'y', { auto_pad: 'SOME' }]],
-        constants: { w: counted([1, 2, 3, 3]) },
-        feeds: { x: image },
-      },
-      /auto_pad 'SOME'/,
-    ],
-    [
-      'automatic padding of named images with a stride',
-      {
-        nodes: [['Conv', 'x w', 'y', { auto_pad: 'SAME_UPPER', strides: [2, 2] }]],
-        constants: { w: counted([1, 2, 3, 3]) },
-        feeds: { x: image },
-        dims: named,
-      },
-      /auto_pad along an axis of the length 'h'/,
-    ],
-    [
-      'convolutions along four axes',
-      {
-        nodes: [['Conv', 'x w', 'y']],
-        constants: { w: counted([1, 1, 1, 1, 1, 1]) },
-        feeds: { x: counted([1, 1, 2, 2, 2, 2]) },
-      },
-      /a convolution along 4 axes/,
-    ],
-    [
-      'transposed convolutions along three axes',
-      {
-        nodes: [['ConvTranspose', 'x w', 'y']],
-        constants: { w: counted([1, 1, 1, 1, 1]) },
-        feeds: { x: counted([1, 1, 2, 2, 2]) },
-      },
-      /a convolution along 3 axes/,
-    ],
-    [
-      'windows along four axes',
-      only('MaxPool', { kernel_shape: [1, 1, 1, 1] }, counted([1, 1, 2, 2, 2, 2])),
-      /windows along 4 axes/,
-    ],
-    ['pools without a size', only('MaxPool', {}), /no kernel_shape/],
-    [
-      'blocks that do not divide',
-      only('DepthToSpace', { blocksize: 3 }),
-      /2 channels in blocks of 3/,
-    ],
-    [
-      'images in blocks that do not divide',
-      only('SpaceToDepth', { blocksize: 3 }),
-      /images of 4 x 4 in blocks of 3/,
-    ],
-    [
-      'unequal parts of a named axis',
-      {
-        opset: 11,
-        nodes: [['Split', 'x', 'y z', { axis: 0 }]],
-        feeds: { x: counted([4, 2]) },
-        dims: { x: ['n', 2] },
-        outputs: { y: 'float', z: 'float' },
-      },
-      /an axis of the length 'n' in 2 parts/,
-    ],
-    [
-      'ranges of what is fed',
-      {
-        nodes: [['Range', 'zero x one', 'y']],
-        constants: { zero: scalar(0, 'float'), one: scalar(1, 'float') },
-        feeds: { x: scalar(3, 'float') },
-      },
-      /bounds that are computed/,
-    ],
-    [
-      'shapes that are fed',
-      { nodes: [['Reshape', 'x s', 'y']], feeds: { x: row(1, 2), s: ints(2, 1) } },
-      /the shape is computed, but must be known/,
-    ],
-    [
-      'a score of another function',
-      {
-        nodes: [
-          ['ml.LinearRegressor', 'x', 'y', { coefficients: [0.5], post_transform: 'PROBIT' }],
-        ],
-        feeds: { x: counted([2, 1]) },
-      },
-      /post_transform 'PROBIT'/,
-    ],
-    [
-      'a classifier without weights',
-      {
-        nodes: [['ml.LinearClassifier', 'x', 'l y', { classlabels_ints: [0, 1] }]],
-        feeds: { x: counted([2, 1]) },
-        outputs: { y: 'float' },
-      },
-      /no coefficients/,
-    ],
-    [
-      'a norm that it does not have',
-      { nodes: [['ml.Normalizer', 'x', 'y', { norm: 'L3' }]], feeds: { x: counted([2, 1]) } },
-      /norm 'L3'/,
-    ],
-    [
-      'integers that are imputed',
-      {
-        nodes: [['ml.Imputer', 'x', 'y', { imputed_value_int64s: [1] }]],
-        feeds: { x: counted([2, 1]) },
-      },
-      /imputed_value_int64s/,
-    ],
-    [
-      'heads that do not divide',
-      {
-        opset: 23,
-        nodes: [['Attention', 'x x x', 'y', { q_num_heads: 3, kv_num_heads: 3 }]],
-        feeds: { x: counted([1, 2, 4]) },
-      },
-      /4 features in 3 heads/,
-    ],
-    [
-      'constants of text',
-      { nodes: [['Constant', '', 'y', { value_string: 'a' }]], feeds: {} },
-      /a value that is neither a tensor nor numbers|attribute 'value_string'/,
-    ],
-  ] as const satisfies readonly (readonly [string, Form, RegExp])[])(
-    '%s',
-    async (_, form, reason) => {
-      const importing = importOnnx(bytesOf(form), { name: 'unsupported' });
-      await expect(importing).rejects.toThrow(FormatError);
-      await expect(importing).rejects.toThrow(reason);
-      await expect(importing).rejects.toThrow(/does not support a node of the model/);
-    },
-  );
 });

@@ -41,7 +41,6 @@ import {
   mul,
   neg,
   not,
-  notEqual,
   or,
   pow,
   reciprocal,
@@ -387,7 +386,7 @@ export const elementwise: Rows = {
     ];
     return call.as(
       elementTypes.bool,
-      found.length === 0 ? notEqual(abs(x), abs(x)) : found.reduce((a, b) => or(a, b)),
+      found.length === 0 ? less(abs(x), 0) : found.reduce((a, b) => or(a, b)),
     );
   }),
   Where: chosen,
