@@ -96,10 +96,10 @@ function refOfTensor(value: unknown): Ref | undefined {
   return isJson(config) ? refIn(member(config, 'keras_history')) : undefined;
 }
 
-/** Returns the beginning of the JSON of a value, for errors. */
+/** Returns the beginning of the JSON of a value that was read from JSON, for errors. */
 export function described(entry: unknown): string {
   try {
-    return (JSON.stringify(entry) ?? 'undefined').slice(0, 200);
+    return JSON.stringify(entry).slice(0, 200);
   } catch {
     return describeValue(entry); // a list that is nested too deeply
   }

@@ -89,6 +89,13 @@ export class Config {
     return typeof found === 'number' ? [found] : found;
   }
 
+  /** One axis, which may be in a list of its own. */
+  axis(otherwise: number): number {
+    const [axis, ...others] = this.ints('axis', [otherwise]);
+    if (axis !== undefined && others.length === 0) return axis;
+    throw new FormatError("'axis' must be one axis");
+  }
+
   /** Positive integers, one for each of `count` axes; one number in the configuration is that of all axes. */
   sides<D extends readonly number[] | undefined>(
     key: string,

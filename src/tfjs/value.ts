@@ -1,6 +1,5 @@
 /** What flows from layer to layer. */
 
-import { FormatError } from '../errors.js';
 import type { Node } from '../graph/node.js';
 import { transpose } from '../ops/index.js';
 
@@ -46,7 +45,7 @@ export class Value {
     return this.in('plain');
   }
 
-  /** The node with the last axis of the model as axis 1. @throws FormatError if there are fewer than three axes */
+  /** The node with the last axis of the model as axis 1. Layers ask for it if there are at least three axes. */
   get first(): Node {
     return this.in('first');
   }
@@ -78,11 +77,7 @@ export class Value {
 
 /** Brings a node with the axes of the other layout into a layout. */
 function reordered(node: Node, layout: Layout): Node {
-  const rank = node.shape.length;
-  if (rank < 3) {
-    throw new FormatError(`expected an input with at least 3 axes, but received ${rank}`);
-  }
-  return transpose(node, axesTo(layout, rank));
+  return transpose(node, axesTo(layout, node.shape.length));
 }
 
 /** Returns the axes by which a node of the other layout is transposed. */
@@ -98,7 +93,6 @@ export function axisIn(layout: Layout, axis: number, rank: number): number {
 
 /** Returns the layout in which values are combined: that of the images among them. */
 export function commonLayout(values: readonly Value[]): Layout {
-  const rank = values[0]?.rank ?? 0;
-  const alike = rank >= 3 && values.every((value) => value.rank === rank);
+  const alike = values.every(({ rank }) => rank >= 3 && rank === values[0]?.rank);
   return alike && values.some(({ layout }) => layout === 'first') ? 'first' : 'plain';
 }

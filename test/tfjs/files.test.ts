@@ -391,6 +391,12 @@ describe('damaged files', () => {
       }),
       /expected paths and weights, which are lists/,
     );
+    await expectRefused(
+      write(1_000, (json) => {
+        json.weightsManifest = [5];
+      }),
+      /expected paths and weights, which are lists, in each group of the weightsManifest$/,
+    );
   });
 
   it('are refused if a weight belongs to no layer', async () => {

@@ -1,68 +1,13 @@
 /** What cannot be imported, and the options of `importTfjs`. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FormatError, ShapeError, ValueError } from '../../src/index.js';
-import { type ImportTfjsOptions, importTfjs } from '../../src/tfjs/import.js';
+import { importTfjs } from '../../src/tfjs/import.js';
 import { imported, saved, tf } from './support.js';
+import { errorOf, functional, type Json, layer, refused, relu, sequential } from './topologies.js';
 
 beforeAll(async () => {
   await tf.setBackend('cpu');
 });
-
-type Json = Record<string, unknown>;
-
-const layer = (class_name: string, config: Json = {}): Json => ({
-  class_name,
-  config: { name: class_name.toLowerCase(), ...config },
-});
-
-/** A Sequential model without weights, from [batch, 4, 3] on. */
-const sequential = (...layers: Json[]) => ({
-  modelTopology: {
-    class_name: 'Sequential',
-    config: {
-      name: 'model',
-      layers: [layer('InputLayer', { name: 'x', batch_input_shape: [null, 4, 3] }), ...layers],
-    },
-  },
-});
-
-/** A functional model of one application of each layer. */
-const functional = (layers: Json[], outputs: unknown = [['y', 0, 0]], inputs = [['x', 0, 0]]) => ({
-  modelTopology: {
-    class_name: 'Functional',
-    config: {
-      name: 'model',
-      layers: [
-        { ...layer('InputLayer', { name: 'x', batch_input_shape: [null, 3] }), inbound_nodes: [] },
-        ...layers,
-      ],
-      input_layers: inputs,
-      output_layers: outputs,
-    },
-  },
-});
-
-const relu = (name: string, ...inbound_nodes: unknown[]) => ({
-  ...layer('ReLU', { name }),
-  inbound_nodes,
-});
-
-async function errorOf(
-  source: Parameters<typeof importTfjs>[0],
-  options: Partial<ImportTfjsOptions> = {},
-): Promise<Error> {
-  const error = await importTfjs(source, { name: 'refused', ...options }).catch(
-    (cause: unknown) => cause,
-  );
-  expect(error).toBeInstanceOf(Error);
-  return error as Error;
-}
-
-async function refused(source: Parameters<typeof importTfjs>[0], message: RegExp): Promise<void> {
-  const error = await errorOf(source);
-  expect(error).toBeInstanceOf(FormatError);
-  expect(error.message).toMatch(message);
-}
 
 describe('what forebay does not support', () => {
   it('is said at once, by class and name', async () => {

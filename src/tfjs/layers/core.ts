@@ -75,7 +75,8 @@ export const core: Rows = {
   Flatten: row(flattened),
   Reshape: row(reshaped),
   Permute: row((call) => {
-    const dims = call.config.ints('dims', undefined) ?? [];
+    const dims = call.config.ints('dims', undefined);
+    if (dims === undefined) throw new FormatError("'dims' is missing");
     return transpose(call.plain(dims.length + 1), [0, ...dims]);
   }),
   RepeatVector: row((call) => {

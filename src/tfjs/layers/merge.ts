@@ -64,7 +64,7 @@ const elementwise = (
 function concatenated(call: LayerCall): Value {
   const { nodes, result } = several(call);
   const [first] = call.inputs as [Value];
-  const axis = call.axis(call.config.ints('axis', [-1])[0] ?? -1, first.rank);
+  const axis = call.axis(call.config.axis(-1), first.rank);
   return result(concat(nodes, axisIn(result(nodes[0] as Node).layout, axis, first.rank)));
 }
 

@@ -24,7 +24,10 @@ import { axesTo, type Value } from '../value.js';
  * 1 / (1 - rate); undefined in inference.
  */
 export function dropped(shape: Shape, like: Node, rate: number): Node | undefined {
-  if (!isTraining() || rate === 0) return undefined;
+  return isTraining() && rate !== 0 ? factorOf(shape, like, rate) : undefined;
+}
+
+function factorOf(shape: Shape, like: Node, rate: number): Node {
   return dropout(broadcastTo(constant(1, { dtype: like.dtype }), shape), { rate });
 }
 
@@ -35,8 +38,7 @@ function droppedOut(call: LayerCall, noise?: (x: Node) => readonly (Dim | null)[
     if (!isTraining() || rate === 0 || !isFloating(x.dtype)) return x;
     if (noise === undefined) return dropout(x, { rate });
     const shape = noise(x).map((dim, axis) => dim ?? (x.shape[axis] as Dim));
-    const factor = dropped(shape, x, rate);
-    return factor === undefined ? x : mul(x, factor);
+    return mul(x, factorOf(shape, x, rate));
   });
 }
 

@@ -1,6 +1,5 @@
 /** Batch and layer normalisation. */
 
-import { FormatError } from '../../errors.js';
 import { constant, type Variable } from '../../graph/leaf.js';
 import { isTraining } from '../../graph/mode.js';
 import type { Node } from '../../graph/node.js';
@@ -28,8 +27,7 @@ import { axisIn, Value } from '../value.js';
  */
 function batchNormalization(call: LayerCall): Value {
   const { config } = call;
-  const [axis, ...others] = config.ints('axis', [-1]);
-  if (axis === undefined || others.length > 0) throw new FormatError("'axis' must be one axis");
+  const axis = config.axis(-1);
   const at = call.nativeAxis(axis);
   const dims = call.input.native.shape;
   const features = call.size(dims[at], `dimension ${axis} of its input`);
