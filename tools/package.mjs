@@ -20,14 +20,16 @@ const wanted = [
   /^bench\/README\.md$/,
   // The modules that users import, and their types. Maps and sources, for stack traces and "go to definition".
   /^dist\/(?!cli\/|report\/)[\w/-]+\.(js|d\.ts)(\.map)?$/,
-  // The wrapper for `import`, and the package.json that says that the modules above are CommonJS.
-  /^dist\/index\.(mjs|d\.mts)$/,
+  // The wrappers for `import`, and the package.json that says that the modules above are CommonJS.
+  /^dist\/(onnx\/|tfjs\/)?index\.(mjs|d\.mts)$/,
   /^dist\/package\.json$/,
   /^src\/(?!cli\/|report\/)[\w/-]+\.ts$/,
   // The command, bundled with the libraries, and with the fonts and other files that it needs to draw.
   /^dist\/cli\/[\w-]+\.mjs$/,
   /^dist\/cli\/assets\/(Arimo_\w+\.ttf|index_bg\.wasm)$/,
   /^dist\/cli\/LICENSES\.md$/,
+  // The license of the library that reads Protocol Buffers, which is bundled.
+  /^dist\/onnx\/LICENSES\.md$/,
   // The compiled addons, and everything that is needed to compile the addon on other systems.
   /^prebuilds\/[\w+-]+\/(forebay\.napi(\.glibc)?\.node|LICENSES\.txt)$/,
   /^native\/binding\.gyp$/,
