@@ -41,9 +41,11 @@ export interface Importing {
   readonly budget: Budget;
 }
 
+const most = 2 ** 25;
+
 /** Limits what a model can make of a few bytes, such as a range of numbers or the steps of a recurrent operator. */
 export class Budget {
-  #left = 2 ** 25;
+  #left = most;
 
   /**
    * Takes a number of elements, parts or time steps.
@@ -54,9 +56,13 @@ export class Budget {
     if (!Number.isSafeInteger(count) || count < 0) {
       throw new FormatError(`expected a whole number of ${what}, but found ${count}`);
     }
+    if (count > this.#left) {
+      throw new FormatError(
+        `${count} ${what} are more than a model may have: ${this.#left} of ${most} elements and parts are left`,
+      );
+    }
     this.#left -= count;
-    if (this.#left >= 0) return count;
-    throw new FormatError(`${count} ${what} are more than a model may have`);
+    return count;
   }
 }
 
@@ -152,7 +158,7 @@ export class Call {
   addend(index: number): Node {
     const { stored } = this.value(index);
     const isWeight = stored?.isInitializer === true && stored.shape.length > 0;
-    return isWeight ? this.weight(index) : this.node(index);
+    return isWeight ? this.vector(index) : this.node(index);
   }
 
   /** An input whose variable belongs to this node alone, even if other nodes have an input of equal elements. */

@@ -79,6 +79,12 @@ export class Frame {
     this.stored.set(name, tensor);
   }
 
+  /** Notes why the value of a name is absent, if it is that of a name of another frame that is absent. */
+  adopt(name: string | undefined, from: Frame, other: string): void {
+    const refusal = from.owner(other)?.refusals.get(other);
+    if (name && refusal !== undefined) this.refusals.set(name, refusal);
+  }
+
   /** Returns the frame that defines a name: this one, or one around it; undefined if there is none. */
   owner(name: string): Frame | undefined {
     for (let frame: Frame | undefined = this; frame !== undefined; frame = frame.outer) {

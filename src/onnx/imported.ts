@@ -2,7 +2,7 @@
 
 import { types } from 'node:util';
 import { assertRecord } from '../arguments/read.js';
-import { DTypeError, ShapeError, StateError, ValueError } from '../errors.js';
+import { DTypeError, FormatError, ShapeError, StateError, ValueError } from '../errors.js';
 import type { Shape } from '../graph/dimension.js';
 import { constant, input, lift, type Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
@@ -222,10 +222,11 @@ export class OnnxModule extends Module {
     for (const name of outputs) interpreter.noteRefusal(frame, name);
     obstacles.assertNone(file);
     return Object.fromEntries(
-      outputs.map((name, index) => [
-        name,
-        (values[index] as Exclude<(typeof values)[number], typeof absent>).node,
-      ]),
+      outputs.map((name, index) => {
+        const value = values[index] as (typeof values)[number];
+        if (value === absent) throw new FormatError(`${file}: the output '${name}' has no value`);
+        return [name, value.node];
+      }),
     );
   }
 

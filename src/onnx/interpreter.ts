@@ -130,6 +130,9 @@ export class Interpreter {
           task,
           outputs.map((name) => frame.owner(name)?.values.get(name)),
         );
+        outputs.forEach((name, index) => {
+          task.frame.adopt(task.proto.output[index], frame, name);
+        });
         return;
       }
       this.#run(task);
@@ -139,17 +142,24 @@ export class Interpreter {
     }
   }
 
-  #run(task: Task): void {
-    const { frame, proto } = task;
-    if (++this.#nodes > mostNodes) {
+  /** Counts nodes that are built, or of which there is a new frame. */
+  #count(nodes: number): void {
+    this.#nodes += nodes;
+    if (this.#nodes > mostNodes) {
       throw new FormatError(`the graph has more than ${mostNodes} nodes`);
     }
+  }
+
+  #run(task: Task): void {
+    const { frame, proto } = task;
+    this.#count(1);
     const inputs = proto.input.map((name) =>
       name === '' ? undefined : frame.owner(name)?.values.get(name),
     );
     const domain = domainOf(proto.domain);
     const body = this.functions.get(functionKey(domain, proto.opType, proto.overload));
     if (body !== undefined) {
+      this.#count(body.node.length);
       task.inner = inside(task, body, inputs);
       return;
     }
@@ -203,6 +213,7 @@ export class Interpreter {
     }
     const branch = branches[condition[0] ? 0 : 1];
     if (branch === undefined) throw new FormatError('a branch is missing');
+    this.#count(branch.node.length);
     const frame = Frame.ofGraph(task.frame.file, task.frame.sets, branch, task.frame);
     task.inner = { frame, outputs: branch.output.map(({ name = '' }) => name) };
   }
@@ -272,6 +283,7 @@ function inside(
   body.input.forEach((name, index) => {
     const value = inputs[index];
     if (value !== undefined) frame.values.set(name, value);
+    frame.adopt(name, outer, proto.input[index] ?? '');
   });
   return { frame, outputs: body.output };
 }

@@ -18,7 +18,7 @@ export class Variables {
   /** The variables by their paths: the names of their tensors in the file. */
   readonly byPath = new Map<string, Variable>();
   readonly #shared = new Map<Stored, Variable>();
-  readonly #own = new Map<NodeProto, Map<string, Variable>>();
+  readonly #own = new Map<NodeProto, Map<object, Map<string, Variable>>>();
   readonly #module: string;
   readonly #dtypeOf: (type: ElementType) => DType;
 
@@ -37,11 +37,12 @@ export class Variables {
   }
 
   /**
-   * Returns a parameter or a state that belongs to one input of a node alone.
+   * Returns a parameter or a state that belongs to one input of a node alone. A node of a function has one for each tensor
+   * that calls of the function give it.
    * @param owner the node, which is not the same as another one of the same name
    */
   own(kind: Kind, stored: Stored, owner: NodeProto, input: number): Variable {
-    return this.#of(owner, `${kind} ${input}`, () => {
+    return this.#of(owner, stored, `${kind} ${input}`, () => {
       const path = this.byPath.has(stored.name) ? `${stored.name}.${labelOf(owner)}` : stored.name;
       return this.#made(kind, path, this.#valueOf(stored));
     });
@@ -54,7 +55,7 @@ export class Variables {
     elements: readonly number[],
     shape: readonly number[],
   ): Variable {
-    return this.#of(owner, attribute, () => {
+    return this.#of(owner, elements, attribute, () => {
       if (sizeOf(shape) !== elements.length) {
         throw new FormatError(
           `attribute '${attribute}' has ${elements.length} elements, which do not make ${formatShape(shape)}`,
@@ -66,9 +67,12 @@ export class Variables {
     });
   }
 
-  #of(owner: NodeProto, key: string, make: () => Variable): Variable {
-    const variables = this.#own.get(owner) ?? new Map<string, Variable>();
-    this.#own.set(owner, variables);
+  /** @param value what the variable is made of: a tensor, or the list of an attribute */
+  #of(owner: NodeProto, value: object, key: string, make: () => Variable): Variable {
+    const values = this.#own.get(owner) ?? new Map<object, Map<string, Variable>>();
+    this.#own.set(owner, values);
+    const variables = values.get(value) ?? new Map<string, Variable>();
+    values.set(value, variables);
     const known = variables.get(key) ?? make();
     variables.set(key, known);
     return known;

@@ -51,7 +51,7 @@ export interface ImportTfjsOptions extends OptionsOf<typeof importOptions> {}
  *
  * The files are read, and the graph built, in slices of a few milliseconds, so other work of the process goes on. Only a
  * layer with large weights takes longer. `apply` builds the graph at once, which takes about 0.1 ms for each step of a
- * recurrent layer. A model has at most 100,000 applications of layers and steps.
+ * recurrent layer. A model has at most 100,000 inputs of layers, steps of recurrent layers and phases of enlargements.
  *
  * ```ts
  * const model = await importTfjs('model/model.json', { name: 'model' });

@@ -132,6 +132,7 @@ describe('the check of the files in the package', () => {
       'src/index.ts',
       'dist/cli/main.mjs',
       'dist/cli/LICENSES.md',
+      'dist/onnx/LICENSES.md',
     ],
     ...['docs/guides/compile.md', 'docs/pictures/step.svg', 'examples/01-first-steps.ts'],
     'bench/README.md',

@@ -289,6 +289,102 @@ describe('importOnnx', () => {
     expect(run(model.apply({ x: tensor([1, 1]) }).y as Node)).toEqual([2 + 3 + 6, 20 + 30 + 600]);
   });
 
+  it('keeps apart the tensors that calls of one function give it', async () => {
+    const model = await imported(
+      {
+        node: [
+          nodeProto('F', ['x', 'one', 'two'], ['f'], {}, { domain: 'mine' }),
+          nodeProto('F', ['f', 'three', 'four'], ['y'], {}, { domain: 'mine' }),
+        ],
+        initializer: [
+          tensorProto('one', [2], [1, 1]),
+          tensorProto('two', [2], [2, 2]),
+          tensorProto('three', [2], [3, 3]),
+          tensorProto('four', [2], [4, 4]),
+        ],
+        input: [infoProto('x', [1, 2])],
+        output: [infoProto('y', [])],
+      },
+      {},
+      {
+        opsetImport: [
+          { domain: '', version: 18n },
+          { domain: 'mine', version: 1n },
+        ],
+        functions: [
+          {
+            name: 'F',
+            domain: 'mine',
+            input: ['a', 's', 'b'],
+            output: ['n'],
+            attribute: [],
+            attributeProto: [],
+            opsetImport: [{ domain: '', version: 18n }],
+            node: [nodeProto('LayerNormalization', ['a', 's', 'b'], ['n'], { epsilon: 1e-12 })],
+          },
+        ],
+      },
+    );
+    expect([...model.entries().keys()]).toEqual(['one', 'two', 'three', 'four']);
+    // The row (-5, 5) is (-1, 1) when it is normalised, and so is (1, 3), which the first call makes of it.
+    const y = model.apply({ x: tensor([[-5, 5]]) }).y as Node;
+    const [first, second] = evaluate(y).data as Float32Array;
+    expect(first).toBeCloseTo(1, 5);
+    expect(second).toBeCloseTo(7, 5);
+  });
+
+  it.each([
+    ['a function that is given a tensor that is sparse', 'Relu'],
+    ['a function that returns one', 'Identity'],
+  ])('names what is sparse, in %s', async (_, op) => {
+    const importing = imported(
+      {
+        node: [
+          nodeProto('F', ['s'], ['f'], {}, { domain: 'mine' }),
+          nodeProto('Add', ['x', 'f'], ['y']),
+        ],
+        sparseInitializer: [{ values: tensorProto('s', [1], [1]), dims: [2n] }] as never,
+        input: [infoProto('x', [2])],
+        output: [infoProto('y', [])],
+      },
+      {},
+      {
+        opsetImport: [
+          { domain: '', version: 18n },
+          { domain: 'mine', version: 1n },
+        ],
+        functions: [
+          {
+            name: 'F',
+            domain: 'mine',
+            input: ['a'],
+            output: ['b'],
+            attribute: [],
+            attributeProto: [],
+            opsetImport: [{ domain: '', version: 18n }],
+            node: [nodeProto(op, ['a'], ['b'])],
+          },
+        ],
+      },
+    );
+    await expect(importing).rejects.toThrow(FormatError);
+    await expect(importing).rejects.toThrow(/the tensor 's': it is sparse/);
+  });
+
+  it('names an output that no row computes, of a branch that is chosen', async () => {
+    const branch = graphProto({
+      node: [nodeProto('MaxPool', ['x'], ['m', 'i'], { kernel_shape: [2, 2] })],
+      output: [infoProto('i', [], 'int64')],
+    });
+    const importing = imported({
+      node: [nodeProto('If', ['c'], ['y'], { then_branch: branch, else_branch: branch })],
+      initializer: [tensorProto('c', [], [1], 'bool')],
+      input: [infoProto('x', [1, 1, 2, 2])],
+      output: [infoProto('y', [], 'int64')],
+    });
+    await expect(importing).rejects.toThrow(/MaxPool.*its output 1, 'i', is used/);
+  });
+
   it('does not train as one what an exporter has stored once', async () => {
     const model = await imported({
       node: [

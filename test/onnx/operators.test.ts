@@ -674,6 +674,10 @@ describe('arithmetic', () => {
         feeds: { x: row(Number.NaN, 1) },
         outputs: { y: 'bool' },
       },
+      'Celu of a negative alpha': {
+        nodes: [['Celu', 'x', 'y', { alpha: -1.5 }]],
+        feeds: { x: row(-2, -0.5, 0, 0.5, 2) },
+      },
       'IsInf of no sign': {
         nodes: [['IsInf', 'x', 'y', { detect_negative: 0, detect_positive: 0 }]],
         feeds: { x: row(Number.POSITIVE_INFINITY, Number.NaN, 1) },
@@ -1005,6 +1009,18 @@ describe('windows', () => {
           ],
         ],
         constants: { s: row(1, 1, 1.5, 2.5) },
+        feeds: { x: image },
+      },
+      'Resize to sizes that quotients of floats miss, aligned': {
+        nodes: [
+          [
+            'Resize',
+            'x - - s',
+            'y',
+            { mode: 'linear', coordinate_transformation_mode: 'align_corners' },
+          ],
+        ],
+        constants: { s: ints(1, 2, 29, 6) },
         feeds: { x: image },
       },
       'Resize by the nearest, ties up': {

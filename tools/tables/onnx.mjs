@@ -37,8 +37,9 @@ export function page() {
 The operators that \`importOnnx\` of \`forebay/onnx\` reads, in operator sets 7 to 28 of \`ai.onnx\`, with what it does not
 support of them. Functions that a model defines are replaced by their nodes. Tensors of float, double, float16, bfloat16,
 int8, int16, int32, int64, uint8, uint16, uint32, uint64 and bool are read. Values of 16 bits are computed as float32, and
-integers of 64 bits as int32. Everything else is refused at the import, with a list of all nodes that use it. The last
-table shows what \`exportOnnx\` writes.
+integers of 64 bits as int32: a number of the file that does not fit is refused, and a result that does not fit becomes the
+nearest int32. Everything else is refused at the import, with a list of all nodes that use it. The last table shows what
+\`exportOnnx\` writes.
 
 <!-- \`npm run tables\` writes this page. -->
 

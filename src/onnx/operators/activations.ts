@@ -9,12 +9,14 @@ import {
   clamp,
   div,
   elu,
+  expm1,
   gelu,
   greater,
   hardSwish,
   leakyRelu,
   less,
   logSoftmax,
+  minimum,
   mish,
   mul,
   oneHot,
@@ -77,10 +79,12 @@ export const activations: Rows = {
       elu(x, { alpha: call.float('alpha', 1.6732631921768188) }),
     ),
   ),
-  // elu has the right gradient where the exponential overflows.
+  // elu has the right gradient where the exponential overflows. The other form is the definition.
   Celu: unary((x, call) => {
     const alpha = call.float('alpha', 1);
-    return mul(alpha, elu(div(x, alpha)));
+    return alpha > 0
+      ? mul(alpha, elu(div(x, alpha)))
+      : add(relu(x), minimum(0, mul(alpha, expm1(div(x, alpha)))));
   }),
   ThresholdedRelu: unary((x, call) => where(greater(x, call.float('alpha', 1)), x, 0)),
   Shrink: row((call) => {

@@ -128,7 +128,8 @@ function resizedAlong(call: Call, x: Node, how: Interpolation, along: Along): No
     return call.unsupported(`mode '${how.mode}' of integers`);
   }
   // Runtimes divide by the length of the result, the reference by the scale, which is not a whole number then.
-  if (how.coordinates === 'align_corners' && along.size !== along.scale * along.length) {
+  const exact = Math.fround(along.scale * along.length);
+  if (how.coordinates === 'align_corners' && along.size !== exact) {
     return call.unsupported('align_corners with a scale that gives no whole number of elements');
   }
   const taps = Array.from({ length: call.bounded(along.size, 'elements of an axis') }, (_, at) =>

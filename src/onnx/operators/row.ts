@@ -151,6 +151,8 @@ export function moved(
 ): Value | undefined {
   const knowns = values.map(foldable);
   if (!knowns.every((known) => known !== undefined)) return undefined;
+  const most = 16 * mostElements;
+  if (knowns.some((known) => known.elements.length > most)) return undefined;
   const elements: Dim[] = [];
   const positions = knowns.map((known) => {
     const first = elements.length;

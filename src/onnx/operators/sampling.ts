@@ -70,8 +70,10 @@ function placesAlong(at: Node, length: number, { mode, padding, aligned }: Sampl
     ? mul(add(at, 1), (length - 1) / 2)
     : sub(mul(add(at, 1), length / 2), 0.5);
   const ends: [number, number] = aligned ? [0, length - 1] : [-0.5, length - 0.5];
-  // At the border, only the elements are moved inside: the weights of a cubic are those of the position outside.
-  const moved = padding === 'reflection' ? reflected(scaled, ...ends) : scaled;
+  // At the border, the weights of a cubic are those of the position outside, and only the elements are moved inside.
+  const inside = padding === 'border' && mode !== 'cubic';
+  const near = inside ? clamp(scaled, { min: 0, max: length - 1 }) : scaled;
+  const moved = padding === 'reflection' ? reflected(near, ...ends) : near;
   // The elements beside a position may be outside, although the position is not.
   const place = (index: Node, weight: Node | undefined): Place => ({
     index:
