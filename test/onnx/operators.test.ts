@@ -1,6 +1,6 @@
 // Compares operators with ONNX Runtime, in forms that the node tests of onnx do not have: old versions, shape arithmetic
 // with numbers and with names of dimensions, integers, and options that are rarely used.
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { evaluate, input, type Node, type Tensor, tensor } from '../../src/index.js';
 import { importOnnx } from '../../src/onnx/index.js';
 import {
@@ -1120,6 +1120,20 @@ describe('windows', () => {
       },
     }),
   )('%s', (_, form) => compare(form));
+});
+
+it('AffineGrid puts a single position in the middle, as PyTorch does', async () => {
+  const form: Form = {
+    opset: 20,
+    nodes: [['AffineGrid', 't s', 'y', { align_corners: 1 }]],
+    constants: { s: ints(1, 1, 1, 3) },
+    feeds: { t: counted([1, 2, 3]) },
+  };
+  const model = await importOnnx(bytesOf(form), { name: 'grid' });
+  const { y } = model.apply({ t: input('t', [1, 2, 3]) }) as { y: Node };
+  // The identity: ONNX Runtime and the reference of onnx put the row at opposite ends.
+  const t = tensor([1, 0, 0, 0, 1, 0], { shape: [1, 2, 3], dtype: 'float32' });
+  expect([...evaluate(y, { t }).data]).toEqual([-1, 0, 0, 0, 1, 0]);
 });
 
 describe('recurrent operators', () => {
