@@ -6,9 +6,9 @@ import { declareOptions, type OptionsOf, optional, required } from '../arguments
 import { assertList, assertRecord } from '../arguments/read.js';
 import { DTypeError, FormatError, ShapeError, ValueError } from '../errors.js';
 import { type Dim, dimension, isDimensionName, type Shape } from '../graph/dimension.js';
+import { inSlices } from '../imports/slices.js';
 import type { FileSource } from '../io/sources.js';
 import type { Scope } from '../modules/scope.js';
-import { inSlices } from '../modules/slices.js';
 import { formatShape } from '../tensor/shape.js';
 import { asTensor, type Tensor, type TensorLike } from '../tensor/tensor.js';
 import { type ElementType, elementTypeName, elementTypeOf } from './elements.js';
@@ -67,9 +67,8 @@ export interface ImportOnnxOptions extends OptionsOf<typeof importOptions> {}
  * Reads a model of an ONNX file, and makes it a module. Its weights are parameters, which are frozen: `unfreeze` them to
  * train. Their paths are the names of their tensors in the file. Biases and scales whose elements are all equal, which
  * exporters store once for all layers, are a parameter of each node that reads them, with the name of the node in its path
- * if it is not the first. Shape arithmetic and the branches of `If` are computed
- * now. int64 tensors are int32. The file is read, and the graph built, in slices of a few milliseconds, so other work of
- * the process goes on.
+ * if it is not the first. Shape arithmetic and the branches of `If` are computed now. int64 tensors are int32. The file is
+ * read, and the graph built, in slices of a few milliseconds, so other work of the process goes on.
  *
  * ```ts
  * const trunk = await importOnnx('model.onnx', { name: 'trunk', outputs: ['features'] });

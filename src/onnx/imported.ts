@@ -2,31 +2,26 @@
 
 import { types } from 'node:util';
 import { assertRecord } from '../arguments/read.js';
-import { DTypeError, FormatError, ShapeError, StateError, ValueError } from '../errors.js';
+import { FormatError, ShapeError, StateError, ValueError } from '../errors.js';
 import type { Shape } from '../graph/dimension.js';
 import { constant, input, lift, type Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { noteUsers } from '../graph/users.js';
+import { assertFits, infosOf, type TensorInfo } from '../imports/inputs.js';
+import { Obstacles } from '../imports/obstacles.js';
+import { atOnce, type Pauses } from '../imports/slices.js';
 import { type Match, Module } from '../modules/module.js';
 import type { Scope } from '../modules/scope.js';
-import { atOnce, type Pauses } from '../modules/slices.js';
 import { type DType, isFloating } from '../tensor/dtype.js';
-import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Budget, type Importing } from './call.js';
 import { type ElementType, gone, knownOf, Stored } from './elements.js';
 import { absent, Frame, type OperatorSets } from './frame.js';
-import { Interpreter, Obstacles } from './interpreter.js';
+import { Interpreter } from './interpreter.js';
 import type { FunctionProto, GraphProto, TensorProto } from './messages.js';
 import { Value } from './value.js';
 import { Variables } from './variables.js';
-
-/** The shape and the dtype of an input or an output of a model. */
-export interface TensorInfo {
-  readonly shape: Shape;
-  readonly dtype: DType;
-}
 
 /** An input of a model, before it is imported. */
 export interface ModelInput {
@@ -107,13 +102,13 @@ export class OnnxModule extends Module {
       throw new ValueError(`${this}: there is no input '${name}'${fixed}; ${this.#named()}`);
     }
     const nodes = new Map<string, Node>();
-    for (const [name, { shape, dtype }] of Object.entries(this.#inputs)) {
+    for (const [name, info] of Object.entries(this.#inputs)) {
       const operand = given.get(name);
       if (operand === undefined) {
         throw new ValueError(`${this}: the input '${name}' is missing; ${this.#named()}`);
       }
       const [node] = lift(`${this} input '${name}'`, [operand]) as [Node];
-      this.#assertFits(name, node, shape, dtype);
+      assertFits(`${this}: the input '${name}'`, node, info);
       nodes.set(name, node);
     }
     // The elements of the file were read at the import.
@@ -152,21 +147,6 @@ export class OnnxModule extends Module {
     return names.length === 0 ? 'it has no inputs' : `its inputs are ${names.join(', ')}`;
   }
 
-  #assertFits(name: string, node: Node, shape: Shape, dtype: DType): void {
-    if (node.dtype !== dtype) {
-      throw new DTypeError(
-        `${this}: the input '${name}' is ${dtype}, but received ${node.dtype}; cast() it`,
-      );
-    }
-    const fits =
-      node.shape.length === shape.length &&
-      shape.every((dim, axis) => typeof dim === 'string' || dim === node.shape[axis]);
-    if (fits) return;
-    throw new ShapeError(
-      `${this}: the input '${name}' has shape ${formatShape(shape)}, but received ${formatShape(node.shape)}`,
-    );
-  }
-
   /**
    * Builds the graph once, for inputs of the shapes of the file. This makes the variables, and finds what forebay does
    * not support.
@@ -183,9 +163,9 @@ export class OnnxModule extends Module {
           );
         }),
       );
-      this.#inputs = infos(leaves);
+      this.#inputs = infosOf(leaves);
       const outputs = yield* this.#build(leaves);
-      this.#outputs = infos(new Map(Object.entries(outputs)));
+      this.#outputs = infosOf(Object.entries(outputs));
       noteUsers(Object.values(outputs));
       this.#release();
     } catch (cause) {
@@ -216,7 +196,7 @@ export class OnnxModule extends Module {
       frame.values.set(name, absent);
       frame.refusals.set(name, { node: `the input '${name}'`, reason });
     }
-    const obstacles = new Obstacles();
+    const obstacles = new Obstacles('node');
     const interpreter = new Interpreter(this.#importing(), functions, obstacles);
     const values = yield* interpreter.resolve(frame, outputs);
     for (const name of outputs) interpreter.noteRefusal(frame, name);
@@ -280,12 +260,6 @@ export class OnnxModule extends Module {
     releaseGraph(this.#model.graph, this.#stored);
     for (const { node } of this.#model.functions.values()) releaseNodes(node, this.#stored);
   }
-}
-
-function infos(nodes: ReadonlyMap<string, Node>): Record<string, TensorInfo> {
-  return Object.fromEntries(
-    [...nodes].map(([name, { shape, dtype }]) => [name, Object.freeze({ shape, dtype })]),
-  );
 }
 
 function releaseGraph(graph: GraphProto, made: WeakMap<TensorProto, Stored>): void {

@@ -1,5 +1,6 @@
 /** The public API of `forebay/onnx`: models of ONNX files. */
 
+export type { TensorInfo } from '../imports/inputs.js';
 export { type ExportOnnxOptions, exportOnnx } from './export.js';
 export { type ImportOnnxOptions, importOnnx } from './import.js';
-export type { OnnxModule, TensorInfo } from './imported.js';
+export type { OnnxModule } from './imported.js';

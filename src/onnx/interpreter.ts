@@ -14,7 +14,8 @@ import {
 import { withinLayer } from '../graph/calls.js';
 import type { Node } from '../graph/node.js';
 import { isNode } from '../graph/node.js';
-import type { Pauses } from '../modules/slices.js';
+import type { Obstacles } from '../imports/obstacles.js';
+import type { Pauses } from '../imports/slices.js';
 import { Call, describe, type Importing, Unsupported } from './call.js';
 import { absent, Frame, type Task } from './frame.js';
 import type { AttributeProto, FunctionProto, NodeProto } from './messages.js';
@@ -27,30 +28,8 @@ interface Want {
   readonly name: string;
 }
 
-/** Why nodes cannot be imported: the first error, and all nodes that forebay does not support. */
-export class Obstacles {
-  readonly unsupported = new Map<string, string>();
-  first: unknown;
-
-  /** @throws an error that lists all nodes that are not supported; otherwise, the first error */
-  assertNone(file: string): void {
-    if (this.unsupported.size > 0) {
-      const all = [...this.unsupported].map(([node, reason]) => `${node}: ${reason}`);
-      const shown = all.slice(0, mostListed);
-      const more = all.length > shown.length ? `; and ${all.length - shown.length} more` : '';
-      throw new FormatError(
-        `${file}: forebay does not support ${all.length === 1 ? 'a node' : `${all.length} nodes`} of the model: ${shown.join('; ')}${more}`,
-      );
-    }
-    if (this.first !== undefined) throw this.first;
-  }
-}
-
 /** The operator sets that forebay reads. */
 export const [oldest, newest] = [7, 28] as const;
-
-/** The largest number of nodes in an error. */
-const mostListed = 200;
 
 /** The largest number of nodes of a graph, with those of the functions that it calls. */
 const mostNodes = 500_000;

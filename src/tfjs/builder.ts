@@ -10,7 +10,8 @@ import {
 } from '../errors.js';
 import { withinLayer } from '../graph/calls.js';
 import { isNode, type Node } from '../graph/node.js';
-import type { Pauses } from '../modules/slices.js';
+import type { Obstacles } from '../imports/obstacles.js';
+import type { Pauses } from '../imports/slices.js';
 import { type Built, LayerCall, Unsupported, type Variables } from './call.js';
 import { rowOf } from './layers/index.js';
 import type { Layer, Model, Ref } from './topology.js';
@@ -20,28 +21,6 @@ import { Value } from './value.js';
 export const absent: unique symbol = Symbol('absent');
 
 type Results = readonly Value[] | typeof absent;
-
-/** Why layers cannot be imported: the first error, and all layers that forebay does not support. */
-export class Obstacles {
-  readonly unsupported = new Map<string, string>();
-  first: unknown;
-
-  /** @throws an error that lists all layers that are not supported; otherwise, the first error */
-  assertNone(file: string): void {
-    if (this.unsupported.size > 0) {
-      const all = [...this.unsupported].map(([layer, reason]) => `${layer}: ${reason}`);
-      const shown = all.slice(0, mostListed);
-      const more = all.length > shown.length ? `; and ${all.length - shown.length} more` : '';
-      throw new FormatError(
-        `${file}: forebay does not support ${all.length === 1 ? 'a layer' : `${all.length} layers`} of the model: ${shown.join('; ')}${more}`,
-      );
-    }
-    if (this.first !== undefined) throw this.first;
-  }
-}
-
-/** The largest number of layers in an error. */
-const mostListed = 200;
 
 export class Builder {
   constructor(

@@ -3,7 +3,7 @@
 import { FormatError } from '../errors.js';
 import type { Dim, Shape } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';
-import type { Pauses } from '../modules/slices.js';
+import type { Pauses } from '../imports/slices.js';
 import type { DType } from '../tensor/dtype.js';
 import type { Config } from './config.js';
 import type { Layer } from './topology.js';

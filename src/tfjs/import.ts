@@ -6,12 +6,13 @@ import { declareOptions, type OptionsOf, optional, required } from '../arguments
 import { assertList, assertRecord } from '../arguments/read.js';
 import { FormatError, ShapeError, ValueError } from '../errors.js';
 import { type Dim, dimension, isDimensionName, type Shape } from '../graph/dimension.js';
+import type { TensorInfo } from '../imports/inputs.js';
+import { inSlices } from '../imports/slices.js';
 import type { Scope } from '../modules/scope.js';
-import { inSlices } from '../modules/slices.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import { readArtifacts, type TfjsSource } from './artifacts.js';
-import { type TensorInfo, TfjsModule } from './imported.js';
+import { TfjsModule } from './imported.js';
 import { type Model, type ModelInput, modelOf, type Ref } from './topology.js';
 
 const importOptions = declareOptions('importTfjs', {
@@ -62,7 +63,7 @@ export interface ImportTfjsOptions extends OptionsOf<typeof importOptions> {}
  * @param source a path or a `file:` URL of model.json, or a model in memory: { modelTopology, weightSpecs, weightData }
  * @throws (rejects with) FormatError if a file is missing, damaged, or no model of layers, if a file with weights is not
  *   in the folder of the model, or if the model uses what forebay does not support (the error lists all such layers), or
- *   has too many applications of layers;
+ *   has too many inputs and steps of layers;
  *   ValueError if `source` is none, if an option is missing, unknown or invalid, or if the model has no input or layer
  *   of a name; ShapeError if a shape does not fit its input, or a layer cannot be applied to it
  */

@@ -1,28 +1,23 @@
 /** The module that `importTfjs` makes. */
 
 import { assertRecord, isRecord } from '../arguments/read.js';
-import { DTypeError, FormatError, ShapeError, ValueError } from '../errors.js';
-import type { Shape } from '../graph/dimension.js';
+import { FormatError, ValueError } from '../errors.js';
 import { freezeAll, isFrozen } from '../graph/frozen.js';
 import { input, isVariable, lift, parameter, state, type Variable } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
+import { assertFits, infosOf, type TensorInfo } from '../imports/inputs.js';
+import { Obstacles } from '../imports/obstacles.js';
+import { atOnce, type Pauses } from '../imports/slices.js';
 import { Module } from '../modules/module.js';
 import type { Scope } from '../modules/scope.js';
-import { atOnce, type Pauses } from '../modules/slices.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
-import { type absent, Builder, Obstacles } from './builder.js';
+import { type absent, Builder } from './builder.js';
 import type { Variables, WeightRequest } from './call.js';
 import type { Model, Ref } from './topology.js';
 import { Value } from './value.js';
 import type { Weights } from './weights.js';
-
-/** The shape and the dtype of an input or an output of a model. */
-export interface TensorInfo {
-  readonly shape: Shape;
-  readonly dtype: DType;
-}
 
 /** A model, read and checked. */
 export interface ReadModel {
@@ -90,7 +85,7 @@ export class TfjsModule extends Module {
         throw new ValueError(`${this}: the input '${name}' is missing; ${this.#named()}`);
       }
       const [node] = lift(`${this} input '${name}'`, [operand]) as [Node];
-      this.#assertFits(name, node, info);
+      assertFits(`${this}: the input '${name}'`, node, info);
       return node;
     });
     return atOnce(this.#build(nodes));
@@ -111,21 +106,6 @@ export class TfjsModule extends Module {
     return `its inputs are ${[...this.#read.inputs.keys()].join(', ')}`;
   }
 
-  #assertFits(name: string, node: Node, { shape, dtype }: TensorInfo): void {
-    if (node.dtype !== dtype) {
-      throw new DTypeError(
-        `${this}: the input '${name}' is ${dtype}, but received ${node.dtype}; cast() it`,
-      );
-    }
-    const fits =
-      node.shape.length === shape.length &&
-      shape.every((dim, axis) => typeof dim === 'string' || dim === node.shape[axis]);
-    if (fits) return;
-    throw new ShapeError(
-      `${this}: the input '${name}' has shape ${formatShape(shape)}, but received ${formatShape(node.shape)}`,
-    );
-  }
-
   /**
    * Builds the graph once, for inputs of the shapes of the file. This makes the variables, and finds what forebay does
    * not support.
@@ -142,12 +122,7 @@ export class TfjsModule extends Module {
           `${file}: no layer has the weights ${unused.map((name) => `'${name}'`).join(', ')}`,
         );
       }
-      this.#outputs = Object.fromEntries(
-        Object.entries(outputs).map(([name, { shape, dtype }]) => [
-          name,
-          Object.freeze({ shape, dtype }),
-        ]),
-      );
+      this.#outputs = infosOf(Object.entries(outputs));
       weights.release();
     } catch (cause) {
       this.abandon();
@@ -157,7 +132,7 @@ export class TfjsModule extends Module {
 
   *#build(nodes: readonly Node[]): Pauses<Record<string, Node>> {
     const { file, model, outputs } = this.#read;
-    const obstacles = new Obstacles();
+    const obstacles = new Obstacles('layer');
     const builder = new Builder(file, this.#asVariables(), obstacles);
     builder.list(model);
     const building = builder.apply(
@@ -210,11 +185,11 @@ export class TfjsModule extends Module {
   }
 }
 
-/** The largest number of applications of layers and steps of recurrent layers in one graph. */
-const mostApplications = 100_000;
+/** The largest number of inputs of layers, steps of recurrent layers and phases of bilinear enlargements in one graph. */
+const mostPauses = 100_000;
 
 /**
- * Does work that pauses at least once for each application of a layer. A small file may have models within models, each
+ * Does work that pauses once for each input of each layer, and in long layers more often. A small file may have models within models, each
  * of which applies the next one twice.
  * @throws FormatError if there are too many
  */
@@ -222,9 +197,9 @@ function* bounded<T>(file: string, work: Pauses<T>): Pauses<T> {
   for (let count = 0; ; count++) {
     const { done, value } = work.next();
     if (done) return value;
-    if (count === mostApplications) {
+    if (count === mostPauses) {
       throw new FormatError(
-        `${file}: expected at most ${mostApplications} applications of layers and steps of recurrent layers, but the model has more`,
+        `${file}: expected at most ${mostPauses} inputs of layers, steps of recurrent layers and phases of enlargements, but the model has more`,
       );
     }
     yield value;

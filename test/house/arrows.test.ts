@@ -54,11 +54,12 @@ const arrows: Record<string, string[]> = {
   data: [...base, 'tensor', 'io'],
   io: [...base, 'tensor', 'graph', 'modules'],
   train: [...core, ...library.filter((folder) => folder !== 'train')],
-  onnx: [...core, 'losses', 'nn', 'modules', 'io', 'evaluate'],
-  tfjs: [...core, 'losses', 'nn', 'modules', 'io', 'evaluate'],
+  imports: [...base, 'tensor', 'graph'],
+  onnx: [...core, 'losses', 'nn', 'modules', 'io', 'evaluate', 'imports'],
+  tfjs: [...core, 'losses', 'nn', 'modules', 'io', 'evaluate', 'imports'],
   report: [...base, 'tensor', 'graph'],
   index: [...core, ...library],
-  cli: [...core, ...library, 'onnx', 'tfjs', 'report', 'index'],
+  cli: [...core, ...library, 'imports', 'onnx', 'tfjs', 'report', 'index'],
 };
 const rooms = Object.keys(arrows);
 const isFile = (room: string) => room === 'errors' || room === 'index';

@@ -15,8 +15,8 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { inSlices } from '../../src/imports/slices.js';
 import { evaluate, FormatError, type Node, Tensor, ValueError } from '../../src/index.js';
-import { inSlices } from '../../src/modules/slices.js';
 import type { TfjsSource } from '../../src/tfjs/artifacts.js';
 import { importTfjs } from '../../src/tfjs/import.js';
 import {

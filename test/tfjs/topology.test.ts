@@ -205,7 +205,7 @@ describe('damaged topologies', () => {
     for (let depth = 0; depth < 20; depth++) model = named(twice(model));
     await refused(
       { modelTopology: model },
-      /expected at most 100000 applications of layers and steps of recurrent layers, but the model has more$/,
+      /expected at most 100000 inputs of layers, steps of recurrent layers and phases of enlargements, but the model has more$/,
     );
   });
 
@@ -227,7 +227,7 @@ describe('damaged topologies', () => {
     }));
     await refused(
       { ...model, weightSpecs, weightData: new Uint8Array(8) },
-      /steps of recurrent layers, but the model has more$/,
+      /phases of enlargements, but the model has more$/,
     );
   }, 60_000);
 

@@ -3,7 +3,7 @@
 import type { Dim } from '../../graph/dimension.js';
 import { multiplyDims, subtractDims } from '../../graph/dimension.js';
 import type { Node } from '../../graph/node.js';
-import type { Pauses } from '../../modules/slices.js';
+import type { Pauses } from '../../imports/slices.js';
 import {
   add,
   avgPool1d,

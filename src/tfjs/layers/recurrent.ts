@@ -4,7 +4,7 @@ import { FormatError } from '../../errors.js';
 import type { Dim } from '../../graph/dimension.js';
 import { constant } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
-import type { Pauses } from '../../modules/slices.js';
+import type { Pauses } from '../../imports/slices.js';
 import {
   add,
   broadcastTo,

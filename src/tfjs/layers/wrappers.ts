@@ -2,7 +2,7 @@
 
 import { FormatError } from '../../errors.js';
 import { type Dim, multiplyDims } from '../../graph/dimension.js';
-import type { Pauses } from '../../modules/slices.js';
+import type { Pauses } from '../../imports/slices.js';
 import { reshape } from '../../ops/index.js';
 import { type LayerCall, type Rows, row } from '../call.js';
 import { Value } from '../value.js';
