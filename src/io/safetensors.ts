@@ -25,7 +25,7 @@ import {
   mostHeaderBytes,
   type NewEntry,
 } from './header.js';
-import { type LoadOptions, readLoadOptions, report, Selection } from './selection.js';
+import { type Found, type LoadOptions, readLoadOptions, report, Selection } from './selection.js';
 import { type FilePath, type FileSource, pathOf, sourceOf } from './sources.js';
 import { described, readHeader, readSelected, readStored, storedIn } from './stored.js';
 import { mappedTensors, restoredIn, type Saved, savedTensors } from './values.js';
@@ -154,13 +154,19 @@ export function load(file: FileSource, into?: Restored | LoadOptions): Record<st
     });
   }
   const options = readLoadOptions('load', into);
-  const { tensors, skipped } = source.read((open) => {
-    const stored = storedIn(source.name, open);
-    const names = stored.map(({ entry }) => entry.name);
-    return readSelected(stored, new Selection(source.name, options, names));
-  });
+  const { tensors, skipped } = source.read((open) => readSafetensors(source.name, open, options));
   report('load', source.name, skipped, options.onSkipped);
   return tensors;
+}
+
+/**
+ * Reads tensors from an `OpenFile`, as `load` does.
+ * @param file the name of the file in error messages
+ */
+export function readSafetensors(file: string, open: OpenFile, options: LoadOptions = {}): Found {
+  const stored = storedIn(file, open);
+  const names = stored.map(({ entry }) => entry.name);
+  return readSelected(stored, new Selection(file, options, names));
 }
 
 /**
