@@ -174,6 +174,7 @@ export {
   type VariationalAutoencoderOptions,
 } from './nn/vae.js';
 export * from './ops/index.js';
+export { type ScanBody, type Scanned, type ScanOptions, scan } from './ops/scan.js';
 export {
   type AverageOptions,
   accumulate,

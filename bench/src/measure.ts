@@ -220,7 +220,10 @@ async function programStats(
   const stats = await own.ask('stats', {});
   if (stats === null) return null;
   await using fresh = new Contender('forebay', forebay, environment(threads, null));
-  const { growth } = await fresh.ask('blas', { dtype, shapes: stats.productShapes });
+  const { growth } = await fresh.ask('blas', {
+    dtype,
+    shapes: stats.productShapes.map(([m, n, k]) => [m, n, k] as const),
+  });
   return { ...stats, memory: { ...stats.memory, blas: growth * threads } };
 }
 
@@ -264,5 +267,5 @@ async function measureCompile(
  * step.
  */
 export function productOperations({ productShapes }: ProgramStats): number {
-  return productShapes.reduce((sum, [m, n, k]) => sum + 2 * m * n * k, 0);
+  return productShapes.reduce((sum, [m, n, k, trips = 1]) => sum + 2 * m * n * k * trips, 0);
 }

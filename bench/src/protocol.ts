@@ -47,7 +47,7 @@ export interface Memory {
 
 /** The statistics of the program of forebay. */
 export interface ProgramStats {
-  readonly productShapes: readonly (readonly [m: number, n: number, k: number])[];
+  readonly productShapes: readonly (readonly [m: number, n: number, k: number, trips?: number])[];
   /** The number of bytes of memory, by purpose. */
   readonly memory: Readonly<Record<string, number>>;
 }

@@ -6,7 +6,7 @@ import type { DType } from '../tensor/dtype.js';
 
 /** Statistics of a compiled graph, for one binding of its dimension names. */
 export interface Stats {
-  /** The number of instructions of the first run. */
+  /** The number of instructions of the first run. An instruction of a loop counts once. */
   readonly instructions: number;
   /**
    * The number of these instructions that run only once: they depend only on the option `constants` of `compile` and on
@@ -15,8 +15,11 @@ export interface Stats {
   readonly onceInstructions: number;
   /** The number of matrix products. A batch of products counts as one. */
   readonly products: number;
-  /** The sizes [M, N, K] of each product, in the order of execution. */
-  readonly productShapes: readonly (readonly [m: number, n: number, k: number])[];
+  /**
+   * The sizes [M, N, K] of each product, in the order of execution. A product in a loop is followed by the number of times
+   * that a run computes it: [M, N, K, trips].
+   */
+  readonly productShapes: readonly (readonly [m: number, n: number, k: number, trips?: number])[];
   /** The number of groups: instructions that compute element-wise operations in fused loops. */
   readonly groups: number;
   /** The bytes of the arena: the memory for intermediate values, and for packed weights that are not kept. */
@@ -55,8 +58,11 @@ export interface Encoded {
   readonly outputs: readonly { readonly shape: readonly number[]; readonly dtype: DType }[];
   /** The name of the kind of each instruction, as in a profile. */
   readonly kinds: readonly string[];
-  /** For each instruction, the nodes that it computes. */
+  /** For each instruction, the nodes that it computes. The instructions of a loop follow the loop, here and above. */
   readonly nodes: readonly (readonly Node[])[];
+  /** For each instruction, how often a run executes it, and the index of the loop in which it is; -1 outside of loops. */
+  readonly trips: readonly number[];
+  readonly loops: readonly number[];
   /** The values that are kept from run to run; undefined if there are none. */
   readonly kept: EncodedKept | undefined;
   readonly stats: Stats;

@@ -8,7 +8,7 @@ export interface ProfileRow {
   readonly instruction: number;
   /**
    * The kind of the instruction: `product`, `packed product`, `batch product`, `pack`, `group` (element-wise),
-   * `row group` (element-wise, with reductions of rows), `reduce`, `random`, `routine` or `copy`.
+   * `row group` (element-wise, with reductions of rows), `reduce`, `random`, `routine`, `copy` or `loop`.
    */
   readonly kind: string;
   /** The nodes that the instruction computes, such as `[matmul 'scores'] [add #4]`. */
@@ -18,9 +18,15 @@ export interface ProfileRow {
    * runs in the first run, and in the first run after a variable of `constants` has changed.
    */
   readonly once: boolean;
-  /** The number of times that this run has executed the instruction: 1, or 0 if its results were kept. */
+  /**
+   * The number of times that this run has executed the instruction: once, in each step of its loop, or 0 times if its
+   * results were kept.
+   */
   readonly executions: number;
-  /** The time of the instruction in this run, in microseconds. */
+  /**
+   * The time of the instruction in this run, in microseconds, of all its executions together. The instructions of a loop
+   * have rows of their own, and the row of the loop has the rest of its time.
+   */
   readonly microseconds: number;
   /** The time of the instruction as a fraction of the sum of the times of all instructions, from 0 to 1. */
   readonly share: number;
@@ -35,20 +41,25 @@ const shownNodes = 6;
  * @param nanoseconds the time of each instruction; -1 if it was not executed
  */
 export function profileRows(
-  { kinds, nodes, kept }: Encoded,
+  { kinds, nodes, trips, loops, kept }: Encoded,
   nanoseconds: Float64Array,
 ): ProfileRow[] {
-  const total = nanoseconds.reduce((sum, time) => sum + Math.max(0, time), 0);
+  const times = nanoseconds.map((time) => Math.max(0, time));
+  for (const [instruction, loop] of loops.entries()) {
+    if (loop >= 0)
+      times[loop] = (times[loop] as number) - Math.max(0, nanoseconds[instruction] as number);
+  }
+  const total = times.reduce((sum, time) => sum + Math.max(0, time), 0);
   const rows = nodes.map((computed, instruction) => {
     const measured = nanoseconds[instruction] as number;
-    const time = Math.max(0, measured);
+    const time = Math.max(0, times[instruction] as number);
     const more = computed.length > shownNodes ? ` and ${computed.length - shownNodes} more` : '';
     return {
       instruction,
       kind: kinds[instruction] as string,
       nodes: `${computed.slice(0, shownNodes).join(' ')}${more}`,
       once: instruction < (kept?.instructions ?? 0),
-      executions: measured < 0 ? 0 : 1,
+      executions: measured < 0 ? 0 : (trips[instruction] as number),
       microseconds: time / 1000,
       share: total === 0 ? 0 : time / total,
     };

@@ -8,11 +8,12 @@ import { finished, type Sliced } from '../graph/sliced.js';
 import { Builder, type Fired } from '../ir/builder.js';
 import type { Rules } from '../ir/rule.js';
 import type { Ref } from '../ir/value.js';
-import { instructionRecord } from '../primitives/index.js';
+import { type Instruction, instructionRecord } from '../primitives/index.js';
 import { bytesOf } from '../tensor/dtype.js';
 import type { Encoded, Stats } from './encoded.js';
 import type { Constants } from './options.js';
 import { arrange } from './passes/arena.js';
+import { fuseBodies } from './passes/bodies.js';
 import { encode } from './passes/encode.js';
 import { fuse } from './passes/fuse.js';
 import { type Instructions, instruct } from './passes/instruct.js';
@@ -48,11 +49,13 @@ export function* specialisation(
   const shared = yield* share(simplified, build);
   yield* build.forgetOthers(shared);
   const roots = yield* layout(shared, build);
+  const bodies = yield* fuseBodies(roots, build);
   const fused = yield* fuse(
     roots.slice(0, outputs.length),
     updates.map(([leaf], i) => ({ leaf, ref: roots[outputs.length + i] as Ref })),
     build,
     constants,
+    bodies,
   );
   const placement = yield* Placement.of(fused, fired, pace);
   const inOrder = yield* instruct(fused, placement, build.target, fired, pace);
@@ -95,22 +98,43 @@ function statsOf({
   Stats,
   'instructions' | 'products' | 'productShapes' | 'groups' | 'packedBytes'
 > {
-  const productShapes: [number, number, number][] = [];
+  const productShapes: Stats['productShapes'][number][] = [];
+  let instructions = 0;
   let groups = 0;
   let packedBytes = 0;
-  for (const instruction of list) {
-    const counted = instructionRecord(instruction).counted(instruction);
-    if (counted.product) productShapes.push(counted.product);
+  for (const { instruction, trips } of eachInstruction(list)) {
+    const record = instructionRecord(instruction);
+    const counted = record.counted(instruction);
+    instructions++;
+    if (counted.product)
+      productShapes.push(trips === undefined ? counted.product : [...counted.product, trips]);
     if (counted.group) groups++;
     packedBytes += counted.packedBytes ?? 0;
   }
   return {
-    instructions: list.length,
+    instructions,
     products: productShapes.length,
     productShapes,
     groups,
     packedBytes,
   };
+}
+
+/**
+ * Yields instructions, each followed by those of its body if it is a loop. `trips` is how often a run executes an
+ * instruction of a body; undefined outside of loops.
+ */
+function* eachInstruction(
+  list: readonly Instruction[],
+  trips?: number,
+): Generator<{ readonly instruction: Instruction; readonly trips: number | undefined }> {
+  for (const instruction of list) {
+    yield { instruction, trips };
+    for (const { first, end, instruction: inner } of instructionRecord(instruction).body?.(
+      instruction,
+    ) ?? [])
+      yield* eachInstruction([inner], (trips ?? 1) * (end - first));
+  }
 }
 
 function leafBytes({ leaves }: Pick<Encoded, 'leaves'>): number {

@@ -4,7 +4,7 @@ import { describeValue } from '../arguments/describe.js';
 import { isList, reading } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { isDimensionName } from '../graph/dimension.js';
-import { type Input, isInput, Leaf } from '../graph/leaf.js';
+import { Argument, type Input, isInput, Leaf } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import { originOf } from '../graph/origins.js';
 import { formatShape } from '../tensor/shape.js';
@@ -68,9 +68,19 @@ export function inputsOf(order: readonly Node[], updates: Updates, remedy = ''):
   };
 }
 
-/** Returns the leaves that a run of these nodes reads or writes. */
+/**
+ * Returns the leaves that a run of these nodes reads or writes.
+ * @throws GraphError if a node belongs to the body of a scan
+ */
 function leavesOf(order: readonly Node[], updates: Updates): readonly Leaf[] {
   const read = order.filter((node) => node instanceof Leaf);
+  const argument = read.find((leaf) => leaf instanceof Argument);
+  if (argument) {
+    const leaked = order.find(({ inputs }) => inputs.includes(argument)) ?? argument;
+    throw new GraphError(
+      `${leaked} was made in the body of ${argument.scan} and has a value only there; return it from the body as a part of y, and use ys`,
+    );
+  }
   return [...new Set([...read, ...updates.map(([leaf]) => leaf)])];
 }
 

@@ -7,7 +7,8 @@
 import { GraphError, ShapeError } from '../errors.js';
 import { describeNode, naming } from '../graph/calls.js';
 import { type Bindings, bindDim, type Dim } from '../graph/dimension.js';
-import { Constant, Input, Leaf, Variable } from '../graph/leaf.js';
+import { Argument, Constant, Input, Leaf, Variable } from '../graph/leaf.js';
+import { type Loop, loopOf } from '../graph/loop.js';
 import type { Node } from '../graph/node.js';
 import {
   type BoundResults,
@@ -20,6 +21,7 @@ import type { Step } from '../primitives/record.js';
 import type { DType, TypedArray } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { allocate } from '../tensor/tensor.js';
+import { prepareLoop } from './loop.js';
 import { expansionOf } from './lowered.js';
 import { prepareStep } from './steps.js';
 
@@ -53,8 +55,13 @@ export class Schedule {
   readonly #computed = new Map<number, Computed>();
   /** The buffers of the values. */
   readonly #arrays: TypedArray[] = [];
-  /** The inputs, by the index of their values in `#arrays`. Their buffers are the feeds, which belong to the caller. */
-  readonly #fed = new Map<number, Input>();
+  /**
+   * The inputs, and the arguments of the loop whose body this is, by the index of their values in `#arrays`. Their buffers
+   * are the feeds, which belong to the caller.
+   */
+  readonly #fed = new Map<number, Input | Argument>();
+  /** For each node of a loop, the keys of the results that are read. */
+  readonly #readKeys = new Map<Node, Set<string>>();
 
   /**
    * Prepares the steps and allocates the buffers.
@@ -63,12 +70,13 @@ export class Schedule {
    * @throws ShapeError if a dimension of the graph is negative or invalid under this binding
    */
   constructor(order: readonly Node[], kept: readonly Node[], bindings: Bindings) {
+    for (const node of order) this.#noteResult(node);
     for (const node of order) this.#add(node, bindings);
     this.#allocate(kept);
   }
 
   /** Runs all steps. The steps read the feeds without copying them. `run` is the index of the run. */
-  run(feeds: ReadonlyMap<Input, { readonly data: TypedArray }>, run: number): void {
+  run(feeds: ReadonlyMap<Leaf, { readonly data: TypedArray }>, run: number): void {
     const arrays = this.#arrays;
     for (const [value, input] of this.#fed) {
       arrays[value] = (feeds.get(input) as { data: TypedArray }).data;
@@ -84,7 +92,7 @@ export class Schedule {
   }
 
   /** Returns the buffer with the value of a kept node. The value is valid from the end of a run until the next run. */
-  valueOf(node: Node, feeds: ReadonlyMap<Input, { readonly data: TypedArray }>): TypedArray {
+  valueOf(node: Node, feeds: ReadonlyMap<Leaf, { readonly data: TypedArray }>): TypedArray {
     const value = this.#values.get(node) as number;
     const input = this.#fed.get(value);
     return input
@@ -95,6 +103,14 @@ export class Schedule {
   /** Returns the shape of a node under this binding. */
   shapeOf(node: Node): readonly number[] {
     return this.#shapes.get(node) as readonly number[];
+  }
+
+  /** Notes which results of loops are read. The others are not computed. */
+  #noteResult(node: Node): void {
+    const result = resultIn(node);
+    if (!result || !loopOf(result.several)) return;
+    const keys = this.#readKeys.get(result.several) ?? new Set();
+    this.#readKeys.set(result.several, keys.add(result.key));
   }
 
   /** Adds a node: its shape, its value and, if it is computed, its step. The nodes that it reads were added before. */
@@ -118,10 +134,11 @@ export class Schedule {
       bindings,
       results: boundResults(node, bindings, bindDim),
       resultDTypes: Object.values(resultsOf(node) ?? {}).map(({ dtype }) => dtype),
+      loopStep: () => this.#loopStep(node, bindings),
     };
     const step = expansion ? undefined : naming(node, () => prepareStep(node.op.lowering, bound));
     const inputs = sources.map((input) => this.#values.get(input) as number);
-    const several = resultsOf(node);
+    const several = this.#computedResults(node);
     if (step && several) {
       this.#addSeveral(node, step, several, bound.results, inputs);
       return;
@@ -141,12 +158,29 @@ export class Schedule {
     if (step) {
       this.#computed.set(value, { dtype: node.dtype, shape });
       this.#instructions.push({ node, step, outs: [value], inputs });
-    } else if (node instanceof Input) this.#fed.set(value, node);
+    } else if (node instanceof Input || node instanceof Argument) this.#fed.set(value, node);
     else if (node instanceof Variable || node instanceof Constant)
       this.#arrays[value] = node.value.data;
   }
 
-  /** Adds a node with several results. Its step writes all of them, also those that nothing reads. */
+  /** Returns the results that the step of a node with several results writes: all, or those of a loop that are read. */
+  #computedResults(node: Node): Results | undefined {
+    const all = resultsOf(node);
+    if (!all || !loopOf(node)) return all;
+    const read = this.#readKeys.get(node);
+    return Object.fromEntries(Object.entries(all).filter(([key]) => read?.has(key)));
+  }
+
+  #loopStep(node: Node, bindings: Bindings): Step {
+    return prepareLoop(
+      loopOf(node) as Loop,
+      Object.keys(this.#computedResults(node) ?? {}),
+      bindings,
+      (order, kept, bound) => new Schedule(order, kept, bound),
+    );
+  }
+
+  /** Adds a node with several results, which its step writes. */
   #addSeveral(
     node: Node,
     step: Step,

@@ -41,6 +41,7 @@ const leafStyles: Readonly<Record<LeafKind, Style>> = {
   parameter: { shape: 'box', style: 'filled,bold', fillcolor: '#c9ecdf', color: '#009e73' },
   state: { shape: 'box', style: 'filled,dashed', fillcolor: '#c9ecdf', color: '#009e73' },
   constant: { shape: 'plaintext', style: 'solid' },
+  argument: { shape: 'box', style: 'filled,dotted', fillcolor: '#eeeeee', color: '#555555' },
 };
 const opStyle: Style = {
   shape: 'box',

@@ -34,9 +34,9 @@ import { leafSeed } from './seed.js';
 
 /**
  * The kind of a leaf: an `input` is fed in each run, a `parameter` is trained, a `state` is carried from run to run,
- * and a `constant` never changes.
+ * and a `constant` never changes. An `argument` gets a value in each step of a `scan`, from the scan.
  */
-export type LeafKind = 'input' | 'parameter' | 'state' | 'constant';
+export type LeafKind = 'input' | 'parameter' | 'state' | 'constant' | 'argument';
 
 function leafOp(name: LeafKind): Op {
   return {
@@ -56,6 +56,7 @@ const ops: Readonly<Record<LeafKind, Op>> = {
   parameter: leafOp('parameter'),
   state: leafOp('state'),
   constant: leafOp('constant'),
+  argument: leafOp('argument'),
 };
 
 /** A node without inputs. */
@@ -103,6 +104,26 @@ export class Input<D extends DType = DType, S extends Shape = Shape> extends Lea
 /** Returns whether `value` is an input that this copy of forebay made. Never throws. */
 export function isInput(value: unknown): value is Input {
   return isNode(value) && value instanceof Input;
+}
+
+/**
+ * A leaf of the body of a `scan`, which has a value only there: a carry, the row of an input of the scan, the index of
+ * the step, or a value that is the same in all steps.
+ */
+export class Argument extends Leaf {
+  /**
+   * Only `scan` calls this constructor.
+   * @param scan the scan, as errors name it
+   * @internal
+   */
+  constructor(
+    name: string,
+    shape: Shape,
+    dtype: DType,
+    readonly scan: string,
+  ) {
+    super('argument', shape, dtype, assertName(name, 'argument'));
+  }
 }
 
 /** A leaf that holds its value in its own memory. The memory is shared memory, which can never be detached. */

@@ -159,6 +159,8 @@ export type Lowering<A extends object = object> =
       /** Returns the first integer. */
       first(attributes: A): number;
     }
+  /** A scan: the body, a graph, is computed once in each step. The attributes are a `Loop`. */
+  | { readonly kind: 'scan' }
   /** An op without a kernel of its own, which is computed with other ops. */
   | {
       readonly kind: 'compose';
@@ -196,10 +198,13 @@ type FieldTypes<L extends Lowering> = {
 
 /**
  * The fields of each kind of lowering, with which `defineOp` checks the lowering of a user's op. (A user's op cannot be
- * a leaf or the result of another op.)
+ * a leaf, the result of another op or a scan.)
  */
 export const loweringFields: {
-  readonly [L in Exclude<Lowering, { kind: 'leaf' | 'result' }> as L['kind']]: FieldTypes<L>;
+  readonly [L in Exclude<
+    Lowering,
+    { kind: 'leaf' | 'result' | 'scan' }
+  > as L['kind']]: FieldTypes<L>;
 } = {
   map: { kernel: 'string' },
   cast: {},

@@ -57,6 +57,17 @@ export function substitute(
   return Object.fromEntries(entries.map(([name], index) => [name, nodes[index] as Node]));
 }
 
+/**
+ * Returns the roots, rebuilt with other nodes in place of some of their nodes, which need not be leaves. Nothing is
+ * checked.
+ */
+export function rebuilt(
+  roots: readonly Node[],
+  replacements: ReadonlyMap<Node, Node>,
+): readonly Node[] {
+  return new Substitution(replacements).of(roots);
+}
+
 function valued(node: unknown): Node {
   if (isNode(node)) return node;
   throw new GraphError(`substitute: expected nodes, but received ${describeValue(node)}`);

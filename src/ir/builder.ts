@@ -36,8 +36,6 @@ const noDetails: Details = {};
 export class Builder {
   #next = 0;
   readonly #leaves = new Map<Leaf, Value>();
-  /** Counts the steps of work of all passes that use this builder. */
-  readonly pace = new Pace();
   /**
    * All values except leaves, by key. A key is the hash of the value or, if another value has this key, the next free
    * number. The values are divided among 64 maps, because a map that grows is copied in one step, which takes
@@ -56,11 +54,15 @@ export class Builder {
   #remade: Value | undefined;
   #remadeArgs: readonly Ref[] = [];
 
-  /** @param rules the rules that simplify values. A pass may replace them, for the passes after it, too */
+  /**
+   * @param rules the rules that simplify values. A pass may replace them, for the passes after it, too
+   * @param pace counts the steps of work of all passes that use this builder
+   */
   constructor(
     public rules: Rules,
     readonly fired: Fired = new Map(),
     readonly target: Target = executor,
+    readonly pace = new Pace(),
   ) {}
 
   /** One more than the largest id of the values made so far. */

@@ -22,6 +22,19 @@ export interface Memory {
   /** The leaf to which the memory belongs; undefined for a region of the arena and for a draw. */
   readonly leaf: Leaf | undefined;
   readonly draw?: Draw | undefined;
+  /** If the memory is a part of another one that moves from step to step of a loop, says how it moves. */
+  readonly window?: MovingWindow | undefined;
+}
+
+/**
+ * How a window moves in the steps of a loop. In step n, it begins at the element `offset + by * n` of the memory; if
+ * `period` is not 0, at `offset + by * (n mod period)`.
+ */
+export interface MovingWindow {
+  readonly memory: Memory;
+  readonly offset: number;
+  readonly by: number;
+  readonly period: number;
 }
 
 /** A strided view of a memory. */

@@ -96,7 +96,10 @@ export interface Target {
   readonly encoding: {
     readonly version: number;
     readonly buffers: Readonly<
-      Record<'arena' | 'variable' | 'constant' | 'feed' | 'output' | 'kept' | 'draw', number>
+      Record<
+        'arena' | 'variable' | 'constant' | 'feed' | 'output' | 'kept' | 'draw' | 'window',
+        number
+      >
     >;
   };
 }
@@ -124,6 +127,15 @@ export const executor: Target = {
   memory: { alignment: 64, direct: 2 ** 18, folded: 4096 },
   encoding: {
     version: 1,
-    buffers: { arena: 0, variable: 1, constant: 2, feed: 3, output: 4, kept: 5, draw: 6 },
+    buffers: {
+      arena: 0,
+      variable: 1,
+      constant: 2,
+      feed: 3,
+      output: 4,
+      kept: 5,
+      draw: 6,
+      window: 7,
+    },
   },
 };

@@ -12,6 +12,7 @@ import type { Node } from '../graph/node.js';
 import { finished, Pace, type Sliced, stepsPerSlice } from '../graph/sliced.js';
 import type { Window } from '../graph/window.js';
 import type { DType } from '../tensor/dtype.js';
+import type { IrLoop } from './loop.js';
 import { count, isWhole, type Layout, type StridedView } from './view.js';
 
 /** The kinds of lowerings that have no values of their own: their records make values of other kinds. */
@@ -35,7 +36,8 @@ type WithoutValues =
  * - reduce: a reduction over the last axes of its operand. The first axes of the operand are the axes of the value
  * - random: random numbers
  * - routine: one routine of the addon, which reads all operands. If it has several results, this is the first of them
- * - result: a further result of a routine, which is its operand
+ * - result: a further result of a routine, or a result of a loop, which is its operand
+ * - scan: a loop (`loop.ts`)
  *
  * Any further kind of lowering also has values of its own kind, unless `WithoutValues` lists it.
  */
@@ -68,6 +70,7 @@ export interface Details {
   readonly results?: readonly (readonly [dtype: DType, ...shape: number[]])[] | undefined;
   /** For a further result: its index among the results of the instruction that computes the operand. */
   readonly result?: number | undefined;
+  readonly loop?: IrLoop | undefined;
   /** For an assembled value: the start of each block along each axis. */
   readonly starts?: readonly (readonly number[])[] | undefined;
   /** For an assembled value: whether blocks overlap. Where they overlap, they are added. */

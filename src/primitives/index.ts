@@ -12,6 +12,7 @@ import { type CopyInstruction, copyInstruction } from './copy.js';
 import { extent } from './extent.js';
 import { type GroupInstruction, groupInstruction } from './group.js';
 import { leaf, leafValue } from './leaf.js';
+import { type LoopInstruction, loopInstruction } from './loop.js';
 import { cast, map, mapValue } from './map.js';
 import { positions } from './positions.js';
 import {
@@ -37,6 +38,7 @@ import {
 import { result, resultValue } from './result.js';
 import { type RoutineInstruction, routine, routineInstruction, routineValue } from './routine.js';
 import { type RowsInstruction, rowsInstruction } from './rows.js';
+import { scan, scanValue } from './scan.js';
 import { accumulate, sumValue } from './sum.js';
 import { alias, view } from './view.js';
 
@@ -50,7 +52,8 @@ export type Instruction =
   | BatchInstruction
   | RandomInstruction
   | RoutineInstruction
-  | CopyInstruction;
+  | CopyInstruction
+  | LoopInstruction;
 
 const lowerings: { readonly [L in Lowering as L['kind']]: LoweringRecord<L> } = {
   leaf,
@@ -69,6 +72,7 @@ const lowerings: { readonly [L in Lowering as L['kind']]: LoweringRecord<L> } = 
   routine,
   convolution,
   compose,
+  scan,
 };
 
 const values: { readonly [K in Kind]: ValueRecord } = {
@@ -83,6 +87,7 @@ const values: { readonly [K in Kind]: ValueRecord } = {
   random: randomValue,
   assemble: assembleValue,
   routine: routineValue,
+  scan: scanValue,
 };
 
 const instructions: { readonly [I in Instruction as I['kind']]: InstructionRecord<I> } = {
@@ -95,6 +100,7 @@ const instructions: { readonly [I in Instruction as I['kind']]: InstructionRecor
   random: randomInstruction,
   routine: routineInstruction,
   copy: copyInstruction,
+  loop: loopInstruction,
 };
 
 /** Returns the record of a lowering; undefined if its kind is unknown. */

@@ -20,6 +20,7 @@ import type { StridedView } from '../ir/view.js';
 import type { DType, TypedArray } from '../tensor/dtype.js';
 import type { Operation } from './group.js';
 import type { Instruction } from './index.js';
+import type { LoopStep } from './loop.js';
 
 /**
  * Computes the value of one node and writes it to `out`. `run` is the index of the run, on which random draws depend.
@@ -38,6 +39,8 @@ export interface BoundNode extends Bound<object> {
   readonly inputDTypes: readonly DType[];
   /** The dtypes of the results, if the op has several. */
   readonly resultDTypes: readonly DType[];
+  /** Prepares the step of a loop, which writes the results that are read. Only a node of the op `scan` has a loop. */
+  loopStep(): Step;
 }
 
 /** The node that is lowered, in one binding of the dimension names. */
@@ -47,6 +50,8 @@ export interface LoweredNode {
   readonly bound: Bound<object>;
   /** The elements of the inputs. */
   readonly args: readonly Ref[];
+  /** Makes the value of a loop. Only a node of the op `scan` has a loop. */
+  readonly loop: () => Ref;
 }
 
 /** How the executors replace nodes that are not computed themselves. */
@@ -232,6 +237,8 @@ export interface InstructionWriter {
     prepare: (operand: Ref) => Location,
     saves: (operand: Ref) => boolean,
   ): Location | undefined;
+  /** Makes the instructions of a loop. */
+  loop(value: Value, nodes: readonly Node[]): void;
   /** Whether an assembled value has no memory, because its blocks are packed. */
   isPacked(assembled: Value): boolean;
   /** Returns the blocks of an assembled value that must be copied into its memory, and the locations of the copies. */
@@ -257,6 +264,8 @@ export interface InstructionRecord<I> {
   readonly varies: (instruction: I) => boolean;
   /** Returns what the statistics of a program count of the instruction. */
   readonly counted: (instruction: I) => Counted;
+  /** Returns the instructions of the steps, if the instruction is a loop. */
+  readonly body?: (instruction: I) => readonly LoopStep[];
 }
 
 /** A write, and the reads whose address it can have. */
@@ -281,4 +290,16 @@ export interface CodeWriter {
   push(...numbers: readonly number[]): void;
   /** Writes the index of the buffer in which a location is, and the offset of the location in bytes. */
   at(location: Pick<Location, 'memory' | 'offset'>): void;
+  /** Writes loops; undefined where there can be none. */
+  readonly loops: LoopCodeWriter | undefined;
+}
+
+/** Writes the code of loops. */
+export interface LoopCodeWriter {
+  /** Returns the index of the buffer of a memory that moves from step to step of a loop. */
+  windowOf(memory: Memory): number;
+  /** Says that memories lie in another one, at these offsets in bytes. */
+  within(outer: Location, offsets: ReadonlyMap<Memory, number>): void;
+  /** Writes an instruction of the body of a loop. */
+  step(step: LoopStep): Sliced<void>;
 }

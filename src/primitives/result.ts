@@ -4,12 +4,14 @@
  */
 
 import type { Lowering } from '../graph/lowering.js';
+import type { Node } from '../graph/node.js';
 import { resultIn, resultsOf } from '../graph/results.js';
 import type { Builder } from '../ir/builder.js';
 import { defect } from '../ir/defect.js';
+import type { IrLoop } from '../ir/loop.js';
 import type { Definition } from '../ir/rule.js';
-import type { Ref } from '../ir/value.js';
-import { count, isContiguous } from '../ir/view.js';
+import { type Ref, viewed } from '../ir/value.js';
+import { count, dense, isContiguous } from '../ir/view.js';
 import type { LoweringRecord, ValueRecord } from './record.js';
 
 export const result: LoweringRecord<Extract<Lowering, { kind: 'result' }>> = {
@@ -19,6 +21,8 @@ export const result: LoweringRecord<Extract<Lowering, { kind: 'result' }>> = {
     const found = resultIn(node);
     if (!found) throw defect(`${node} is no result`);
     const first = given as Ref;
+    const { loop } = first.value.details;
+    if (loop) return resultOfLoop(build, first, loop, found.key, bound.shape, node);
     const index = Object.keys(resultsOf(found.several) ?? {}).indexOf(found.key);
     if (index === 0) return build.reshape(first, bound.shape, node);
     const written = first.value.details.results?.[index - 1];
@@ -36,6 +40,32 @@ export const result: LoweringRecord<Extract<Lowering, { kind: 'result' }>> = {
     return build.reshape(made, bound.shape, node);
   },
 };
+
+/** Returns a result of a loop. */
+function resultOfLoop(
+  build: Builder,
+  first: Ref,
+  loop: IrLoop,
+  key: string,
+  shape: readonly number[],
+  node: Node,
+): Ref {
+  const at = loop.found.get(key);
+  const written = at && first.value.details.results?.[at.result];
+  if (!at || !written) throw defect(`the loop of ${node} does not compute ${key}`);
+  const [dtype, ...whole] = written;
+  if (count(shape) === 0) return build.filled(0, dtype, shape);
+  const details = { result: at.result + 1 };
+  const made = further(build, {
+    kind: 'result',
+    dtype,
+    shape: whole,
+    args: [first],
+    details,
+    node,
+  });
+  return build.resolve(viewed(made.value, { ...dense(shape), offset: at.offset }));
+}
 
 function further(build: Builder, definition: Definition): Ref {
   const { dtype, shape, args } = definition;

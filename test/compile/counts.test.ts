@@ -25,7 +25,7 @@ import {
 } from '../../src/index.js';
 import { positionsOf } from './support.js';
 
-type Shape = readonly [m: number, n: number, k: number];
+type Shape = readonly [m: number, n: number, k: number, trips?: number];
 
 const sorted = (shapes: readonly Shape[]) => shapes.map((shape) => shape.join(' x ')).sort();
 

@@ -44,12 +44,17 @@ export function* locationsOf(instruction: Instruction): Generator<readonly Locat
   yield* writes(instruction);
 }
 
+/**
+ * Arranges the memories of the values of a list of instructions.
+ * @param isOutside whether a memory is outside of the loop whose body the list is
+ */
 export function* arrange(
   { list, onceCount, writeStart, outputs }: Instructions,
   fired: Fired,
   pace: Pace,
+  isOutside: (memory: Memory) => boolean = () => false,
 ): Sliced<Arena> {
-  const spans = yield* spansOf(list, writeStart, outputs, pace);
+  const spans = yield* spansOf(list, writeStart, outputs, isOutside, pace);
   // Values that instructions that run once compute and others read are used in all later runs.
   for (const span of spans.values()) {
     if (span.first < onceCount && span.last >= onceCount) span.last = list.length;
@@ -153,11 +158,12 @@ function* spansOf(
   list: readonly Instruction[],
   writeStart: number,
   outputs: readonly Location[],
+  isOutside: (memory: Memory) => boolean,
   pace: Pace,
 ): Sliced<Map<Memory, Span>> {
   const spans = new Map<Memory, Span>();
   const use = (memory: Memory, time: number) => {
-    if (memory.leaf || memory.draw) return;
+    if (memory.leaf || memory.draw || memory.window || isOutside(memory)) return;
     const span = spans.get(memory);
     if (span) {
       span.last = Math.max(span.last, time);

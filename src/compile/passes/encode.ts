@@ -1,6 +1,7 @@
 /** Encode: writes the instructions as a list of numbers, which the native executor checks and runs. */
 
 import { type Constant, Input, type Leaf, Variable } from '../../graph/leaf.js';
+import type { Node } from '../../graph/node.js';
 import type { Pace, Sliced } from '../../graph/sliced.js';
 import type { Draw, Location, Memory } from '../../ir/location.js';
 import { executor } from '../../ir/target.js';
@@ -8,7 +9,8 @@ import { count } from '../../ir/view.js';
 import { kernelId } from '../../native/addon.js';
 import { dtypeCodes } from '../../native/table.js';
 import { type Instruction, instructionNames, instructionRecord } from '../../primitives/index.js';
-import type { CodeWriter } from '../../primitives/record.js';
+import type { LoopStep } from '../../primitives/loop.js';
+import type { CodeWriter, LoopCodeWriter } from '../../primitives/record.js';
 import { bytesOf } from '../../tensor/dtype.js';
 import type { Encoded } from '../encoded.js';
 import { type Arena, locationsOf } from './arena.js';
@@ -26,12 +28,22 @@ export function encode(
   return new Encoder(instructions, arena, pace).encoded();
 }
 
-class Encoder implements CodeWriter {
+class Encoder implements CodeWriter, LoopCodeWriter {
+  readonly loops = this;
   /** The index of the buffer of each leaf, and of each draw that has no memory. */
   readonly #buffers = new Map<Leaf | Draw, number>();
+  /** The index of the buffer of each memory that moves from step to step of a loop. */
+  readonly #windows = new Map<Memory, number>();
+  /** Where the memories of the values within the steps of loops are: at an offset in another memory, in bytes. */
+  readonly #within = new Map<Memory, { readonly outer: Location; readonly offset: number }>();
   readonly #leaves: (Variable | Constant)[] = [];
   readonly #feeds: Input[] = [];
   readonly #kinds: string[] = [];
+  readonly #nodes: (readonly Node[])[] = [];
+  readonly #trips: number[] = [];
+  readonly #loops: number[] = [];
+  /** The index of the loop whose body is written. */
+  #loop = -1;
   /** The index of the buffer of each output that is computed in the caller's memory, by the index of the output. */
   readonly #direct = new Map<number, number>();
   /** The index of the buffer of kept values, if there is one. */
@@ -73,7 +85,7 @@ class Encoder implements CodeWriter {
       this.at({ memory, offset });
       if (this.pace.due()) yield;
     }
-    for (let i = 0; i < list.length; i++) yield* this.#instruction(list[i] as Instruction);
+    for (let i = 0; i < list.length; i++) yield* this.#instruction(list[i] as Instruction, 1, -1);
     // If nothing is kept, nothing can run once.
     const onceCount = this.arena.keptBytes > 0 ? this.instructions.onceCount : 0;
     const buffers = this.#bufferCount;
@@ -85,7 +97,9 @@ class Encoder implements CodeWriter {
       feeds: this.#feeds,
       outputs: outputs.map(({ shape, memory: { dtype } }) => ({ shape, dtype })),
       kinds: this.#kinds,
-      nodes: list.map(({ nodes }) => nodes),
+      nodes: this.#nodes,
+      trips: this.#trips,
+      loops: this.#loops,
       kept:
         onceCount === 0
           ? undefined
@@ -119,8 +133,32 @@ class Encoder implements CodeWriter {
     for (let i = 0; i < numbers.length; i++) this.#code.push(numbers[i] as number);
   }
 
+  windowOf(memory: Memory): number {
+    const known = this.#windows.get(memory);
+    if (known !== undefined) return known;
+    const made = this.#buffer(bufferKinds.window, memory.length * bytesOf[memory.dtype]);
+    this.#windows.set(memory, made);
+    return made;
+  }
+
+  within(outer: Location, offsets: ReadonlyMap<Memory, number>): void {
+    for (const [memory, offset] of offsets) this.#within.set(memory, { outer, offset });
+  }
+
   at({ memory, offset }: Pick<Location, 'memory' | 'offset'>): void {
-    const bytes = offset * bytesOf[memory.dtype];
+    this.#at(memory, offset * bytesOf[memory.dtype]);
+  }
+
+  #at(memory: Memory, bytes: number): void {
+    const within = this.#within.get(memory);
+    if (within) {
+      this.#at(within.outer.memory, within.offset + bytes);
+      return;
+    }
+    if (memory.window) {
+      this.#placed(this.windowOf(memory), bytes);
+      return;
+    }
     const direct = this.arena.direct.get(memory);
     const kept = this.arena.kept.get(memory);
     const declared = memory.leaf ?? memory.draw;
@@ -135,14 +173,27 @@ class Encoder implements CodeWriter {
     this.#code.push(offset);
   }
 
-  *#instruction(instruction: Instruction): Sliced<void> {
+  *step({ first, end, instruction }: LoopStep): Sliced<void> {
+    this.push(first, end);
+    const loop = this.#loop;
+    const trips = (this.#trips[loop] as number) * (end - first);
+    yield* this.#instruction(instruction, trips, loop);
+    this.#loop = loop;
+  }
+
+  *#instruction(instruction: Instruction, trips: number, loop: number): Sliced<void> {
     const code = this.#code;
     const start = code.length;
+    // The instructions of the body of a loop follow the loop.
+    const index = this.#nodes.push(instruction.nodes) - 1;
+    this.#trips.push(trips);
+    this.#loops.push(loop);
+    this.#loop = index;
     code.push(0); // the opcode
     code.push(0); // the length
     const encoded = instructionRecord(instruction).encode(instruction, this);
     const opcode = typeof encoded === 'number' ? encoded : yield* encoded;
-    this.#kinds.push(instructionNames.get(opcode) as string);
+    this.#kinds[index] = instructionNames.get(opcode) as string;
     code.set(start, opcode);
     code.set(start + 1, code.length - start);
     if (this.pace.due(1 + ((code.length - start) >> 4))) yield;

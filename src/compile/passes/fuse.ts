@@ -9,6 +9,7 @@ import { Variable } from '../../graph/leaf.js';
 import { type Sliced, sorted } from '../../graph/sliced.js';
 import type { Builder } from '../../ir/builder.js';
 import type { Draw } from '../../ir/location.js';
+import type { IrLoop } from '../../ir/loop.js';
 import { Keys } from '../../ir/same.js';
 import { type Ref, Uses, type Value, viewed } from '../../ir/value.js';
 import type { Constants } from '../options.js';
@@ -40,6 +41,7 @@ export function* fuse(
   updates: readonly Update[],
   build: Builder,
   constants?: Constants,
+  bodies: ReadonlyMap<IrLoop, Fused> = new Map(),
 ): Sliced<Fused> {
   const short = yield* shortSums([...outputs, ...updates.map(({ ref }) => ref)], build);
   const roots = settle(short, outputs.length, updates, build);
@@ -49,7 +51,7 @@ export function* fuse(
     // The ref is copied, because a value may be both an output and the new value of a leaf, and each needs its own ref.
     return { leaf, ref: viewed(root.value, root) };
   });
-  return yield* Fusion.of(settledOutputs, settledUpdates, build, constants);
+  return { ...(yield* Fusion.of(settledOutputs, settledUpdates, build, constants)), bodies };
 }
 
 interface Operand {
@@ -96,7 +98,7 @@ class Fusion {
     updates: readonly Update[],
     build: Builder,
     constants: Constants,
-  ): Sliced<Fused> {
+  ): Sliced<Omit<Fused, 'bodies'>> {
     const roots = [...outputs, ...updates.map(({ ref }) => ref)];
     const order = yield* build.valuesOf(roots);
     const uses = yield* Uses.of(order, roots, build.pace);
@@ -104,7 +106,7 @@ class Fusion {
     return yield* new Fusion(outputs, updates, build, order, uses, fixed).#fused();
   }
 
-  *#fused(): Sliced<Fused> {
+  *#fused(): Sliced<Omit<Fused, 'bodies'>> {
     this.#repeated = yield* findRepeated(this.#order, this.#uses, this.#keys, this.build);
     this.#drawn = yield* findDrawn(this.#order, this.#uses, this.#repeated, this.build);
     this.#updated = yield* findUpdated(this.updates, this.#uses, this.fixed, this.build);

@@ -2,6 +2,7 @@
 
 import type { Variable } from '../../graph/leaf.js';
 import type { Draw } from '../../ir/location.js';
+import type { IrLoop } from '../../ir/loop.js';
 import { type Ref, showsAll, type Uses, type Value } from '../../ir/value.js';
 import { equalLists } from '../../ir/view.js';
 import type { Operation } from '../../primitives/group.js';
@@ -72,6 +73,8 @@ export interface Fused {
   readonly uses: Uses;
   /** The values that do not change from run to run (see the option `constants` of `compile`). */
   readonly fixed: ReadonlySet<Value>;
+  /** The bodies of the loops among the values. */
+  readonly bodies: ReadonlyMap<IrLoop, Fused>;
 }
 
 /** The grade of values that are used only to update leaves. They are computed after all other values. */

@@ -2,20 +2,23 @@
 
 import { type Leaf, Variable } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
-import type { Pace, Sliced } from '../../graph/sliced.js';
+import { finished, type Pace, type Sliced } from '../../graph/sliced.js';
 import type { Fired } from '../../ir/builder.js';
 import { type Location, type Memory, windowAt } from '../../ir/location.js';
+import type { IrLoop } from '../../ir/loop.js';
 import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
 import { type Ref, showsAll, type Value } from '../../ir/value.js';
 import { count, dense, equalLists, isContiguous } from '../../ir/view.js';
-import type { GroupInstruction, Segment } from '../../primitives/group.js';
+import { fill, type GroupInstruction, type Segment } from '../../primitives/group.js';
 import { type Instruction, instructionRecord, valueRecord } from '../../primitives/index.js';
 import type { InstructionWriter } from '../../primitives/record.js';
 import type { RowsInstruction } from '../../primitives/rows.js';
 import type { DType } from '../../tensor/dtype.js';
+import { arrange } from './arena.js';
 import { type Fused, type FusedLoop, lastGrade, sumsRows } from './fused-loop.js';
-import type { Placement } from './place.js';
+import { isSameLocation, type LoopPlaces, loopPlaces, outerAccesses } from './loop-places.js';
+import { Placement } from './place.js';
 import { loadsOnePerRow, rowSegment } from './row-loops.js';
 
 /** The instructions of a program. */
@@ -48,6 +51,10 @@ class Writer implements InstructionWriter {
   /** For each operand that can be prepared, by the kind of its readers and its key, the number of its readers. */
   readonly #readers = new Map<string, number>();
 
+  /** Whether instructions are written before the loop whose body this is. */
+  #hoists = false;
+  /** The memories outside of the loop that this writer has made. */
+  readonly #adopted = new Set<Memory>();
   /** For each value of an instruction with several results, the further results that are read. */
   readonly #further = new Map<Value, Value[]>();
 
@@ -57,9 +64,35 @@ class Writer implements InstructionWriter {
     readonly target: Target,
     private readonly fired: Fired,
     private readonly pace: Pace,
+    /** The writer of the instructions outside of the loop, if this one writes a body. */
+    private readonly outside?: { readonly writer: Writer; readonly steps: number },
   ) {}
 
   *write(): Sliced<Instructions> {
+    yield* this.#schedule();
+    const outputs: Location[] = [];
+    for (const ref of this.fused.outputs) {
+      outputs.push(this.#output(ref));
+      if (this.pace.due()) yield;
+    }
+    return yield* this.#finished(outputs);
+  }
+
+  /** Writes the instructions of the body of a loop, whose results are at these places. */
+  *writeBody({ outputs }: LoopPlaces): Sliced<readonly Instruction[]> {
+    yield* this.#schedule();
+    for (const { ref, at } of outputs) {
+      const from = this.placement.locate(ref);
+      if (count(ref.shape) > 0 && !isSameLocation(from, at)) {
+        this.#list.push({ kind: 'copy', from, to: at, nodes: nodesOf([ref.value]) });
+      }
+      if (this.pace.due()) yield;
+    }
+    return this.#list;
+  }
+
+  /** Writes the instructions of the values in the order of the schedule. */
+  *#schedule(): Sliced<void> {
     yield* this.#readSingles();
     const written = new Map<Value, Variable[]>();
     for (const { leaf, ref } of this.fused.updates) {
@@ -75,11 +108,10 @@ class Writer implements InstructionWriter {
       else this.#list.push(yield* this.#group(item.loops, (loop) => this.#arena(loop)));
       if (this.pace.due(item.kind === 'single' ? 1 + item.value.args.length : 1)) yield;
     }
-    const outputs: Location[] = [];
-    for (const ref of this.fused.outputs) {
-      outputs.push(this.#output(ref));
-      if (this.pace.due()) yield;
-    }
+  }
+
+  /** Writes the copies of values to leaves. */
+  *#finished(outputs: readonly Location[]): Sliced<Instructions> {
     for (const { leaf, ref } of this.fused.updates) {
       if (this.pace.due()) yield;
       const { final, updated } = this.fused;
@@ -130,6 +162,11 @@ class Writer implements InstructionWriter {
   }
 
   fresh(dtype: DType, shape: readonly number[]): Location {
+    if (this.#hoists && this.outside) {
+      const at = this.outside.writer.fresh(dtype, shape);
+      this.#adopted.add(at.memory);
+      return at;
+    }
     const memory: Memory = { dtype, length: count(shape), leaf: undefined };
     return { memory, ...dense(shape) };
   }
@@ -187,10 +224,52 @@ class Writer implements InstructionWriter {
   }
 
   emit(instruction: Instruction): void {
+    if (this.#hoists && this.outside) {
+      this.outside.writer.emit(instruction);
+      return;
+    }
     const writesLeaf = [...instructionRecord(instruction).writes(instruction)].some((locations) =>
       locations.some(({ memory }) => memory.leaf),
     );
     (writesLeaf ? this.#writes : this.#list).push(instruction);
+  }
+
+  loop(value: Value, nodes: readonly Node[]): void {
+    const loop = value.details.loop as IrLoop;
+    const body = this.fused.bodies.get(loop) as Fused;
+    const [, ...results] = this.resultsOf(value);
+    const operands = value.args.map((arg) => this.locate(arg));
+    const places = loopPlaces(loop, body.outputs, operands, results);
+    for (const { from, to } of places.begins) {
+      if (count(to.shape) === 0) continue;
+      this.emit(from ? { kind: 'copy', from, to, nodes } : fill(to, this, nodes));
+    }
+    const { target, fired, pace } = this;
+    const placement = finished(Placement.of(body, fired, pace, places));
+    const writer = new Writer(body, placement, target, fired, pace, {
+      writer: this,
+      steps: loop.count,
+    });
+    const list = finished(writer.writeBody(places));
+    const outer = new Set(
+      [...places.leaves.values(), ...places.outputs.map(({ at }) => at)].map(
+        ({ memory }) => memory,
+      ),
+    );
+    const isOutside = (memory: Memory) => outer.has(memory) || writer.#adopted.has(memory);
+    const instructions = { list, onceCount: 0, writeStart: list.length, outputs: [] };
+    const arena = finished(arrange(instructions, fired, pace, isOutside));
+    const accesses = outerAccesses(list, places.windows, arena.offsets);
+    this.emit({
+      kind: 'loop',
+      nodes,
+      count: loop.count,
+      windows: places.windows,
+      body: list.map((instruction) => ({ first: 0, end: loop.count, instruction })),
+      scratch: this.fresh('uint8', [arena.bytes]),
+      offsets: arena.offsets,
+      ...accesses,
+    });
   }
 
   isPacked(assembled: Value): boolean {
@@ -215,14 +294,27 @@ class Writer implements InstructionWriter {
     const apart = this.placement.isPacked(operand.value);
     const weights = operand.value.details.leaf?.kind === 'parameter';
     const several = weights && (this.#readers.get(key) as number) > 1;
+    const hoists = this.#isCaptured(operand.value);
     const kept = () => this.fused.fixed.has(operand.value) && saves(operand);
-    if (!apart && !several && !kept()) return undefined;
+    if (!apart && !several && !hoists && !kept()) return undefined;
     const known = this.#prepared.get(key);
     if (known) return known;
     this.#fire('place: packed once');
+    this.#hoists = hoists;
     const made = prepare(operand);
+    this.#hoists = false;
     this.#prepared.set(key, made);
     return made;
+  }
+
+  /** Whether a value is the same in several steps of the loop whose body this is: a capture, or weights that are packed. */
+  #isCaptured(value: Value): boolean {
+    if (!this.outside || this.outside.steps === 1) return false;
+    const { leaf } = value.details;
+    if (leaf) return this.placement.isCaptured(leaf);
+    const isCapture = ({ value: { details } }: Ref) =>
+      details.leaf !== undefined && this.placement.isCaptured(details.leaf);
+    return this.placement.isPacked(value) && value.args.every(isCapture);
   }
 
   /** Returns the instruction of a group of fused loops. `targets` returns the locations to which a loop stores. */

@@ -16,6 +16,8 @@ const [inLeaf, inKept, inArena] = [-1, -2, -3];
 class KeyWriter implements CodeWriter {
   readonly variables = new Set<Variable>();
   readonly numbers: number[] = [];
+  /** Loops do not run once. */
+  readonly loops = undefined;
   /** Numbers the memories whose contents are not kept. */
   readonly #memories = new Map<Memory, number>();
 

@@ -15,6 +15,7 @@ import { type Ref, showsAll, type Uses, Value, viewed } from '../../ir/value.js'
 import { ascends, compose, count, dense, equalLists, rowMajor } from '../../ir/view.js';
 import { valueRecord } from '../../primitives/index.js';
 import { type Fused, type FusedLoop, isElementwise } from './fused-loop.js';
+import type { LoopPlaces } from './loop-places.js';
 
 export class Placement {
   /** The location of the elements of each value. It has the shape of the value. */
@@ -41,18 +42,21 @@ export class Placement {
   private constructor(
     private readonly fused: Fused,
     private readonly fired: Fired,
+    private readonly places: LoopPlaces | undefined,
   ) {
     this.#uses = fused.uses;
   }
 
-  static *of(fused: Fused, fired: Fired, pace: Pace): Sliced<Placement> {
-    const placement = new Placement(fused, fired);
+  /** @param places where the arguments and results are, if this is the body of a loop */
+  static *of(fused: Fused, fired: Fired, pace: Pace, places?: LoopPlaces): Sliced<Placement> {
+    const placement = new Placement(fused, fired, places);
     for (const item of fused.schedule) {
       for (const loop of item.kind === 'group' ? item.loops : []) {
         placement.#readLoop(loop);
         if (pace.due(1 + loop.loads.length)) yield;
       }
     }
+    for (const { ref, at } of places?.outputs ?? []) placement.#placeOutput(ref, at);
     const assembled: Value[] = [];
     for (const value of fused.order) {
       if (value.kind === 'assemble' && value.size > 0) assembled.push(value);
@@ -133,7 +137,19 @@ export class Placement {
     return memory;
   }
 
+  /** Places a value that the body of a loop computes where its result is, if the instruction can write it there. */
+  #placeOutput(ref: Ref, { memory, offset }: Location): void {
+    const { value } = ref;
+    if (value.kind === 'leaf' || this.#located.has(value) || !showsAll(ref)) return;
+    const view = { ...dense(value.shape), offset };
+    const { onto, writes } = valueRecord(value);
+    if (onto(value) || !(this.#stored.has(value) || writes(value, view))) return;
+    this.#located.set(value, { memory, ...view });
+  }
+
   #fresh(value: Value): Location {
+    const given = value.details.leaf && this.places?.leaves.get(value.details.leaf);
+    if (given) return { ...dense(value.shape), memory: given.memory, offset: given.offset };
     const leaf = value.details.leaf ?? this.fused.updated.get(value);
     const onto = valueRecord(value).onto(value);
     if (onto) return this.locate(onto);
@@ -189,14 +205,22 @@ export class Placement {
    */
   #isWeights(assembled: Value): boolean {
     return (
-      assembled.args.every(
-        (block) => block.value.details.leaf?.kind === 'parameter' && ascends(block),
-      ) &&
+      assembled.args.every((block) => this.isWeight(block.value.details.leaf) && ascends(block)) &&
       this.#uses.every(
         assembled,
         ({ reader, ref }) => reader !== undefined && preparesOnly(reader, ref) && showsWhole(ref),
       )
     );
+  }
+
+  /** Whether the value of a leaf is the same in all of a run, or of a loop: a parameter, or a capture of the loop. */
+  isWeight(leaf: Leaf | undefined): boolean {
+    return leaf?.kind === 'parameter' || (leaf !== undefined && this.isCaptured(leaf));
+  }
+
+  /** Whether a leaf is a capture of the loop whose body this is. */
+  isCaptured(leaf: Leaf): boolean {
+    return this.places?.captures.has(leaf) ?? false;
   }
 
   /** Whether an assembled value has no memory, because its blocks, which are weights, are packed. */

@@ -1,0 +1,136 @@
+/**
+ * Loops: what a node of the op `scan` computes. The body of a loop is a graph of its own, whose leaves are arguments and
+ * numbers. It is computed once in each step.
+ */
+
+import type { Dim } from './dimension.js';
+import type { Argument } from './leaf.js';
+import type { Node } from './node.js';
+import type { Results } from './results.js';
+
+/** A value that a loop carries from step to step. */
+export interface Carry {
+  /** The name that the user gave it. */
+  readonly key: string;
+  /** The value at the start of a step. */
+  readonly argument: Argument;
+  /** The value at the end of a step: a node of the body, of the shape and dtype of the argument. */
+  readonly next: Node;
+}
+
+/**
+ * A result of a loop: the last value of a carry; the values of a node of the body in all steps, stacked along a new first
+ * axis; or their sum. The row `t` of stacked values belongs to the step in which the index is t.
+ */
+export type LoopResult =
+  | { readonly kind: 'last'; readonly carry: Carry }
+  | { readonly kind: 'rows'; readonly node: Node }
+  | { readonly kind: 'sum'; readonly node: Node };
+
+/** The parts of a loop. */
+export interface LoopParts {
+  readonly name: string | undefined;
+  /** The number of steps. */
+  readonly steps: Dim;
+  /** Whether the steps run from the last index to the first. */
+  readonly reverse: boolean;
+  readonly carries: readonly Carry[];
+  /** The arguments that in each step are a row of an input of the node: the row `t` along its first axis. */
+  readonly rows: readonly Argument[];
+  /** The arguments that have the value of an input of the node in all steps. */
+  readonly captures: readonly Argument[];
+  /** The index t of the step, an int32 scalar. */
+  readonly index: Argument;
+}
+
+/**
+ * The attributes of a node of the op `scan`. The inputs of the node are the first values of the carries, the inputs of
+ * which `rows` are rows, and the values of `captures`, in this order.
+ */
+export class Loop implements LoopParts {
+  readonly name: string | undefined;
+  readonly steps: Dim;
+  readonly reverse: boolean;
+  readonly carries: readonly Carry[];
+  readonly rows: readonly Argument[];
+  readonly captures: readonly Argument[];
+  readonly index: Argument;
+  readonly #results = new Map<string, LoopResult>();
+  readonly #keys = new Map<Node, Map<LoopResult['kind'], string>>();
+
+  constructor({ name, steps, reverse, carries, rows, captures, index }: LoopParts) {
+    this.name = name;
+    this.steps = steps;
+    this.reverse = reverse;
+    this.carries = carries;
+    this.rows = rows;
+    this.captures = captures;
+    this.index = index;
+  }
+
+  /** The results that have been asked for, by their keys. */
+  get results(): ReadonlyMap<string, LoopResult> {
+    return this.#results;
+  }
+
+  /** Returns the key of a result. Results are computed only if something reads them, so any may be asked for. */
+  keyOf(result: LoopResult): string {
+    const node = result.kind === 'last' ? result.carry.argument : result.node;
+    const keys = this.#keys.get(node) ?? new Map<LoopResult['kind'], string>();
+    this.#keys.set(node, keys);
+    const known = keys.get(result.kind);
+    if (known !== undefined) return known;
+    const key =
+      result.kind === 'last' ? `last.${result.carry.key}` : `${result.kind}.${this.#results.size}`;
+    keys.set(result.kind, key);
+    this.#results.set(key, Object.freeze(result));
+    return key;
+  }
+
+  /** Returns the dtypes and shapes of the results that have been asked for, by their keys. */
+  described(): Results {
+    return Object.fromEntries(
+      [...this.#results].map(([key, result]) => {
+        const { dtype, shape } = result.kind === 'last' ? result.carry.argument : result.node;
+        return [key, { dtype, shape: result.kind === 'rows' ? [this.steps, ...shape] : shape }];
+      }),
+    );
+  }
+
+  /** All arguments, in no particular order. */
+  get arguments(): readonly Argument[] {
+    return [
+      ...this.carries.map(({ argument }) => argument),
+      ...this.rows,
+      ...this.captures,
+      this.index,
+    ];
+  }
+}
+
+/** Returns the loop of a node of the op `scan`; undefined for any other node. */
+export function loopOf(node: Node): Loop | undefined {
+  return node.op.lowering.kind === 'scan' ? (node.attributes as Loop) : undefined;
+}
+
+/** The inputs of a node of the op `scan`, by what they are. */
+export interface LoopInputs<T> {
+  readonly initial: readonly T[];
+  readonly over: readonly T[];
+  readonly captured: readonly T[];
+}
+
+/** Divides a list with an element for each input of a node of the op `scan`. */
+export function dividedInputs<T>({ carries, rows }: Loop, inputs: readonly T[]): LoopInputs<T> {
+  const [first, second] = [carries.length, carries.length + rows.length];
+  return {
+    initial: inputs.slice(0, first),
+    over: inputs.slice(first, second),
+    captured: inputs.slice(second),
+  };
+}
+
+/** Returns the nodes of the body from which a result is computed. */
+export function rootOf(result: LoopResult): Node {
+  return result.kind === 'last' ? result.carry.next : result.node;
+}

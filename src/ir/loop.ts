@@ -1,0 +1,88 @@
+/**
+ * Loops in the intermediate representation. A value of the kind `scan` is a loop. It has no elements of interest: its
+ * results are values of the kind `result`, which read it. The body has values of its own, made by a builder of its own.
+ * Their leaves are arguments of the loop and constants.
+ *
+ * The operands of the value are the first values of the carries that have one, then the values of which `rows` are rows,
+ * then the values of `captures`.
+ */
+
+import type { Argument } from '../graph/leaf.js';
+import type { Builder } from './builder.js';
+import type { Ref } from './value.js';
+import { dense } from './view.js';
+
+/**
+ * A value that is carried from step to step, in one or more slots of memory: slot 0 has the first value. With `count + 1`
+ * slots, each step reads one slot and writes the next one (or, in a loop that runs backwards, the one before), so all
+ * values remain. With two slots, the steps read and write them by turns. With one slot, the step adds to it in place: it
+ * is a sum over all steps, which begins as 0 and has no operand.
+ */
+export interface IrCarry {
+  readonly argument: Argument;
+  readonly slots: number;
+}
+
+/** A part of a result of a loop: contiguous elements. */
+export interface Found {
+  /** The index of the result among the results of the value. */
+  readonly result: number;
+  /** The position of the first element in the result. */
+  readonly offset: number;
+  readonly shape: readonly number[];
+}
+
+export class IrLoop {
+  /**
+   * What the body computes: the next value of each carry, then the rows of the other results. Each result of the value is
+   * a carry, with all its slots, or rows. The passes replace this list.
+   */
+  roots: readonly Ref[];
+  readonly build: Builder;
+  /** The number of steps, at least 1. */
+  readonly count: number;
+  readonly reverse: boolean;
+  readonly carries: readonly IrCarry[];
+  readonly rows: readonly Argument[];
+  readonly captures: readonly Argument[];
+  /** Where the results of the node are, by their keys. */
+  readonly found: ReadonlyMap<string, Found>;
+
+  constructor(parts: Omit<IrLoop, 'initials'>) {
+    this.roots = parts.roots;
+    this.build = parts.build;
+    this.count = parts.count;
+    this.reverse = parts.reverse;
+    this.carries = parts.carries;
+    this.rows = parts.rows;
+    this.captures = parts.captures;
+    this.found = parts.found;
+  }
+
+  /** The carries that have an operand: those that are no sums. */
+  get initials(): readonly IrCarry[] {
+    return this.carries.filter(({ slots }) => slots > 1);
+  }
+}
+
+/** Whether the elements of each row along the first axis are contiguous, as a loop reads them. */
+export function hasDenseRows({ shape, strides }: Pick<Ref, 'shape' | 'strides'>): boolean {
+  return isDense({ shape: shape.slice(1), strides: strides.slice(1) });
+}
+
+/** Whether the elements are contiguous, in row-major order. */
+export function isDense({ shape, strides }: Pick<Ref, 'shape' | 'strides'>): boolean {
+  const expected = dense(shape).strides;
+  return shape.every((size, axis) => size === 1 || strides[axis] === expected[axis]);
+}
+
+/** Whether a loop can read an operand through this view. `index` is the index of the operand. */
+export function readsOperand(
+  loop: IrLoop,
+  index: number,
+  view: Pick<Ref, 'shape' | 'strides'>,
+): boolean {
+  const first = loop.initials.length;
+  if (index < first) return true;
+  return index < first + loop.rows.length ? hasDenseRows(view) : isDense(view);
+}
