@@ -13,7 +13,8 @@ import { bytesOf } from '../tensor/dtype.js';
 import type { Encoded, Stats } from './encoded.js';
 import type { Constants } from './options.js';
 import { arrange } from './passes/arena.js';
-import { fuseBodies } from './passes/bodies.js';
+import { fuseBodies, settleLoops } from './passes/bodies.js';
+import { distribute } from './passes/distribute/index.js';
 import { encode } from './passes/encode.js';
 import { fuse } from './passes/fuse.js';
 import { type Instructions, instruct } from './passes/instruct.js';
@@ -45,10 +46,11 @@ export function* specialisation(
   const build = new Builder(simplifying, fired);
   const { pace } = build;
   const simplified = yield* simplify(yield* valuesOf(wanted, bindings, build), build);
-  yield* build.forgetOthers(simplified);
-  const shared = yield* share(simplified, build);
+  const spread = yield* distribute(simplified, build);
+  yield* build.forgetOthers(spread);
+  const shared = yield* share(spread, build);
   yield* build.forgetOthers(shared);
-  const roots = yield* layout(shared, build);
+  const roots = yield* settleLoops(yield* layout(shared, build), build);
   const bodies = yield* fuseBodies(roots, build);
   const fused = yield* fuse(
     roots.slice(0, outputs.length),

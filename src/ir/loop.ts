@@ -65,24 +65,35 @@ export class IrLoop {
   }
 }
 
-/** Whether the elements of each row along the first axis are contiguous, as a loop reads them. */
-export function hasDenseRows({ shape, strides }: Pick<Ref, 'shape' | 'strides'>): boolean {
-  return isDense({ shape: shape.slice(1), strides: strides.slice(1) });
+/** The shape and the strides of a view. */
+type Strided = Pick<Ref, 'shape' | 'strides'>;
+
+/** Returns what the body gets of an operand of a loop: a row of it, or all of it. */
+export function inBody(loop: IrLoop, index: number, { shape, strides }: Strided): Strided {
+  const first = loop.initials.length;
+  const isRow = index >= first && index < first + loop.rows.length;
+  return isRow ? { shape: shape.slice(1), strides: strides.slice(1) } : { shape, strides };
 }
 
 /** Whether the elements are contiguous, in row-major order. */
-export function isDense({ shape, strides }: Pick<Ref, 'shape' | 'strides'>): boolean {
+export function isDense({ shape, strides }: Strided): boolean {
   const expected = dense(shape).strides;
   return shape.every((size, axis) => size === 1 || strides[axis] === expected[axis]);
 }
 
-/** Whether a loop can read an operand through this view. `index` is the index of the operand. */
-export function readsOperand(
-  loop: IrLoop,
-  index: number,
-  view: Pick<Ref, 'shape' | 'strides'>,
-): boolean {
-  const first = loop.initials.length;
-  if (index < first) return true;
-  return index < first + loop.rows.length ? hasDenseRows(view) : isDense(view);
+/**
+ * Whether a loop can read an operand through this view: the body gets contiguous elements, or elements that are as far
+ * apart as the pass `settle` has found them.
+ * @param index the index of the operand
+ */
+export function readsOperand(loop: IrLoop, index: number, operand: Ref, view: Strided): boolean {
+  if (index < loop.initials.length) return true;
+  const own = inBody(loop, index, view);
+  return (
+    isDense(own) ||
+    own.shape.every(
+      (size, axis) =>
+        size === 1 || own.strides[axis] === inBody(loop, index, operand).strides[axis],
+    )
+  );
 }

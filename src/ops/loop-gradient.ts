@@ -233,6 +233,8 @@ function isCheap(node: Node): boolean {
     case 'cast':
     case 'extent':
     case 'positions':
+    // A concatenation is usually computed in place, or split by its readers.
+    case 'place':
       return true;
     case 'map':
       return node.dtype === 'bool' || cheapKernels.has(lowering.kernel);

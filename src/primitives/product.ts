@@ -153,7 +153,7 @@ function piecesOf(b: Ref, writer: InstructionWriter): PackInstruction['pieces'] 
 }
 
 /** Makes a batch of matrix products, [.., M, K] x [.., K, N]. */
-function batched(build: Builder, a: Ref, b: Ref, node: Node | undefined): Ref {
+export function batched(build: Builder, a: Ref, b: Ref, node: Node | undefined): Ref {
   const { dtype } = a.value;
   const shape = [...a.shape.slice(0, -1), b.shape.at(-1) as number];
   if (count(shape) === 0 || a.shape.at(-1) === 0) return build.filled(0, dtype, shape);

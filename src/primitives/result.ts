@@ -11,7 +11,7 @@ import { defect } from '../ir/defect.js';
 import type { IrLoop } from '../ir/loop.js';
 import type { Definition } from '../ir/rule.js';
 import { type Ref, viewed } from '../ir/value.js';
-import { count, dense, isContiguous } from '../ir/view.js';
+import { ascends, count, dense, isContiguous } from '../ir/view.js';
 import type { LoweringRecord, ValueRecord } from './record.js';
 
 export const result: LoweringRecord<Extract<Lowering, { kind: 'result' }>> = {
@@ -83,7 +83,12 @@ export const resultValue: ValueRecord = {
   part: undefined,
   instruct: () => {},
   reads: () => true,
-  writes: (_value, at) => isContiguous(at),
+  // A loop writes the rows of a result wherever they are. The slots of a carry are adjacent.
+  writes: ({ args, details }, at) => {
+    const { loop } = (args[0] as Ref).value.details;
+    const isRows = loop !== undefined && (details.result as number) > loop.carries.length;
+    return isRows ? ascends(at) : isContiguous(at);
+  },
   onto: () => undefined,
   drawn: undefined,
   prepared: undefined,

@@ -13,12 +13,9 @@ export const scan: LoweringRecord<Extract<Lowering, { kind: 'scan' }>> = {
   lower: (_lowering, { loop }) => loop(),
 };
 
-/** Makes the value of a loop. Operands of which it could not read rows are copied. */
+/** Makes the value of a loop. */
 export function loopValue(build: Builder, definition: Definition): Ref {
-  const loop = definition.details.loop as IrLoop;
-  const args = definition.args.map((arg, i) =>
-    readsOperand(loop, i, arg) ? arg : build.copy(arg, definition.node),
-  );
+  const args = definition.args.map((arg) => build.ascending(arg, definition.node));
   return build.make({ ...definition, args });
 }
 
@@ -31,7 +28,7 @@ export const scanValue: ValueRecord = {
   part: undefined,
   instruct: (value, writer, nodes) => writer.loop(value, nodes),
   reads: ({ args, details: { loop } }, operand, view) =>
-    readsOperand(loop as IrLoop, args.indexOf(operand), view),
+    readsOperand(loop as IrLoop, args.indexOf(operand), operand, view),
   writes: () => false,
   onto: () => undefined,
   drawn: undefined,

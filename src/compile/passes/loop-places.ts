@@ -65,6 +65,7 @@ export function isSameLocation(a: Location, b: Location): boolean {
 
 class Windows {
   readonly list: Memory[] = [];
+  readonly #known = new Map<Memory, Map<string, Memory>>();
 
   constructor(private readonly loop: IrLoop) {}
 
@@ -72,9 +73,9 @@ class Windows {
   row({ memory, offset, shape, strides }: Location): Location {
     const { count: steps, reverse } = this.loop;
     const by = strides[0] as number;
-    return reverse
-      ? this.#window(memory, offset + (steps - 1) * by, -by, 0, shape.slice(1))
-      : this.#window(memory, offset, by, 0, shape.slice(1));
+    const at = { memory, offset, shape: shape.slice(1), strides: strides.slice(1) };
+    if (!reverse) return this.#moving(at, by, 0);
+    return this.#moving({ ...at, offset: offset + (steps - 1) * by }, -by, 0);
   }
 
   /** Returns the slots of a carry at the start and at the end of a step, and the slot of its first value. */
@@ -88,7 +89,7 @@ class Windows {
     });
     if (slots === 1) return { start: slot(0), end: slot(0), first: slot(0) };
     const at = (index: number, by: number, period: number) =>
-      this.#window(memory, offset + index * size, by * size, period, own);
+      this.#moving(slot(index), by * size, period);
     const { count: steps, reverse } = this.loop;
     // With one step, two slots are all values.
     if (slots === 2 && steps > 1) return { start: at(0, 1, 2), end: at(1, -1, 2), first: slot(0) };
@@ -98,21 +99,37 @@ class Windows {
     return { start: at(0, 1, 0), end: at(1, 1, 0), first: slot(0) };
   }
 
-  #window(
-    memory: Memory,
-    offset: number,
-    by: number,
-    period: number,
-    shape: readonly number[],
-  ): Location {
-    const window: Memory = {
+  /**
+   * Returns a location that moves from step to step. Locations that move alike within one row of a memory are in one
+   * window, so that the passes see where they are beside one another.
+   */
+  #moving(at: Location, by: number, period: number): Location {
+    const { memory, offset, shape, strides } = at;
+    const reach = shape.reduce(
+      (sum, size, i) => sum + Math.max(0, size - 1) * (strides[i] as number),
+      1,
+    );
+    const distance = Math.abs(by);
+    const within = period === 0 && distance > 0 ? offset % distance : 0;
+    const start = offset - within;
+    const shared = period === 0 && distance > 0 && within + reach <= distance;
+    const last = start + (by > 0 ? (this.loop.count - 1) * by : 0);
+    const length = shared ? Math.min(distance, memory.length - last) : reach;
+    const begin = shared ? start : offset;
+    const key = `${begin} ${by} ${period} ${length}`;
+    const known = this.#known.get(memory) ?? new Map<string, Memory>();
+    this.#known.set(memory, known);
+    const window = known.get(key) ?? {
       dtype: memory.dtype,
-      length: count(shape),
+      length,
       leaf: undefined,
-      window: { memory, offset, by, period },
+      window: { memory, offset: begin, by, period },
     };
-    this.list.push(window);
-    return { memory: window, ...dense(shape) };
+    if (!known.has(key)) {
+      known.set(key, window);
+      this.list.push(window);
+    }
+    return { memory: window, offset: offset - begin, shape, strides };
   }
 }
 

@@ -138,18 +138,19 @@ export class Placement {
   }
 
   /** Places a value that the body of a loop computes where its result is, if the instruction can write it there. */
-  #placeOutput(ref: Ref, { memory, offset }: Location): void {
+  #placeOutput(ref: Ref, at: Location): void {
     const { value } = ref;
     if (value.kind === 'leaf' || this.#located.has(value) || !showsAll(ref)) return;
-    const view = { ...dense(value.shape), offset };
+    const view = compose(dense(value.shape), at);
     const { onto, writes } = valueRecord(value);
-    if (onto(value) || !(this.#stored.has(value) || writes(value, view))) return;
-    this.#located.set(value, { memory, ...view });
+    if (!view || onto(value) || !(this.#stored.has(value) || writes(value, view))) return;
+    const own = { memory: at.memory, ...view };
+    if (this.#allRead(value, own)) this.#located.set(value, own);
   }
 
   #fresh(value: Value): Location {
     const given = value.details.leaf && this.places?.leaves.get(value.details.leaf);
-    if (given) return { ...dense(value.shape), memory: given.memory, offset: given.offset };
+    if (given) return given;
     const leaf = value.details.leaf ?? this.fused.updated.get(value);
     const onto = valueRecord(value).onto(value);
     if (onto) return this.locate(onto);
