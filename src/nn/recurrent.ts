@@ -22,6 +22,7 @@ import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import { dropping } from './dropout.js';
 import { type Drawn, drawn, shared, size } from './layer.js';
+import { applied, checkedLengths } from './sequence.js';
 import {
   type CellKind,
   recordUnrolled,
@@ -106,7 +107,18 @@ export interface Cell<G, S extends object> {
 const unrollOptions = declareOptions('Recurrent.unroll', {
   /** The states before the first time step, of the form of `last`; zeros by default. */
   initial: optional(checkedLater<object>('a state')),
+  /**
+   * The number of time steps of each row of the batch, [batch] of int32; by default all rows have all steps. What the input
+   * has in the other steps, the padding, does not matter.
+   */
+  lengths: optional(nodeOf('a node [batch] of int32'), 'sequenceLengths'),
 });
+
+/** Options of `unroll`. `States` is the form of the states of the layer. */
+export interface UnrollOptions<States> extends OptionsOf<typeof unrollOptions> {
+  /** The states before the first time step, of the form of `last`; zeros by default. */
+  readonly initial?: (States & object) | undefined;
+}
 
 /**
  * The base class of the recurrent layers `SimpleRNN`, `GRU` and `LSTM`. It has no instances of its own.
@@ -204,19 +216,22 @@ export abstract class Recurrent<
 
   /**
    * Applies the layer to all time steps of a sequence, one after another.
-   * @param xs the inputs: a node [steps, batch, inputs], or a list with a node [batch, inputs] for each time step
-   * @param options `{ initial }`, the state before the first time step, of the form of `last`; zeros by default. The
-   *   state itself is accepted, too
+   * @param xs the inputs: a node [steps, batch, inputs], whose number of steps may be a name, or a list with a node
+   *   [batch, inputs] for each time step
+   * @param options `{ initial }`, the state before the first time step, of the form of `last`; zeros by default.
+   *   `{ lengths }`, the number of time steps of each row, [batch] of int32: after its last step, the states of a row stay
+   *   as they are and its hidden states are 0, and the direction from the last time step to the first begins at its last
+   *   step. A run fails with a ValueError if a length is negative or larger than the number of steps
    * @returns `hidden`, the hidden states of the last layer at all time steps, [steps, batch, units], or
    *   [steps, batch, 2 units] with those of the forward direction first; and `last`, the states after the last time step
    *   of each direction: a state record, `{ forward, backward }` for two directions, a list of them for several layers
-   * @throws GraphError if there are no time steps, or the input of a time step is not a Node; ShapeError or DTypeError
-   *   if an input or the state does not fit the layer, or if the number of time steps is not a number; ValueError if
-   *   `initial` is not a state of the layer, or an option is unknown
+   * @throws GraphError if the list has no time steps, or the input of a time step is not a Node; ShapeError or DTypeError
+   *   if an input, the state or the lengths do not fit the layer; ValueError if `initial` is not a state of the layer, or
+   *   an option is unknown
    */
   unroll(
     xs: Node | readonly Node[],
-    options?: { readonly initial?: StatesOf<S, L, B> | undefined } | StatesOf<S, L, B>,
+    options?: UnrollOptions<StatesOf<S, L, B>>,
   ): { hidden: Node; last: StatesOf<S, L, B> } {
     return this.within(() => this.forward(xs, options), [xs, options]);
   }
@@ -224,13 +239,19 @@ export abstract class Recurrent<
   /** Does the work of `unroll`. */
   forward(
     xs: Node | readonly Node[],
-    options?: { readonly initial?: StatesOf<S, L, B> | undefined } | StatesOf<S, L, B>,
+    options?: UnrollOptions<StatesOf<S, L, B>>,
   ): { hidden: Node; last: StatesOf<S, L, B> } {
+    const where = `${this.#named} unroll`;
+    const { initial, lengths } = this.#optionsOf(options, where);
+    const [steps] = isNode(xs) ? xs.shape : [];
+    if (lengths !== undefined || typeof steps === 'string') {
+      const whole = isNode(xs) ? xs : stack(this.#sequence(xs), 0);
+      return this.#looped(whole, initial, lengths && checkedLengths(lengths, whole, where));
+    }
     let sequence = this.#sequence(xs);
-    const initial = initialOf(options, `${this.#named} unroll`);
     const states =
       initial === undefined
-        ? this.#zeros(sequence[0] as Node)
+        ? this.#zeros((sequence[0] as Node).shape[0] as Dim, (sequence[0] as Node).dtype)
         : this.#statesFrom(initial, `${this.#named} unroll`);
     const layers: UnrolledLayer[] = [];
     let reads: UnrolledLayer['reads'] = isNode(xs) ? xs : sequence;
@@ -260,6 +281,60 @@ export abstract class Recurrent<
     const hidden = stack(sequence, 0);
     recordUnrolled(hidden, { layer: layers.at(-1) as UnrolledLayer, last: undefined });
     return { hidden, last: this.#inForm(last) };
+  }
+
+  /** Applies the layers by loops over the time steps. */
+  #looped(
+    xs: Node,
+    initial: unknown,
+    lengths: Node | undefined,
+  ): { hidden: Node; last: StatesOf<S, L, B> } {
+    if (xs.shape.length !== 3) {
+      throw new ShapeError(
+        `${this.#named}: expected [steps, batch, ${this.inputs}], but received ${xs} of ${formatShape(xs.shape)}`,
+      );
+    }
+    const states =
+      initial === undefined
+        ? this.#zeros(xs.shape[1] as Dim, xs.dtype)
+        : this.#statesFrom(initial, `${this.#named} unroll`);
+    let hidden = xs;
+    const last = this.stack.map((directions, layer) => {
+      const before = states[layer] as { forward: S; backward?: S };
+      const run = (gates: G, state: S, reverse: boolean) => {
+        const own = this.stack.length === 1 ? '' : `.layers.${layer}`;
+        const direction = this.#bidirectional ? (reverse ? '.backward' : '.forward') : '';
+        const found = applied({
+          name: `${this.name}${own}${direction}`,
+          xs: hidden,
+          initial: state as State,
+          reverse,
+          lengths,
+          step: (x, at) => this.#cell.step(gates, x, at as unknown as S) as State,
+        });
+        return { hidden: found.hidden, last: found.last as unknown as S };
+      };
+      const forward = run(directions.forward, before.forward, false);
+      const backward = directions.backward && run(directions.backward, before.backward as S, true);
+      const both = backward ? concat([forward.hidden, backward.hidden], 2) : forward.hidden;
+      hidden = layer < this.stack.length - 1 ? this.#dropout(both) : both;
+      return backward === undefined
+        ? { forward: forward.last }
+        : { forward: forward.last, backward: backward.last };
+    });
+    return { hidden, last: this.#inForm(last) };
+  }
+
+  /** Reads the options of `unroll`. @throws ValueError that says what to do, if they are a state */
+  #optionsOf(given: unknown, where: string): OptionsOf<typeof unrollOptions> {
+    const keys = isRecord(given) ? reading(where, given, () => Object.keys(given)) : [];
+    const state = [...Object.keys(this.#cell.state.declaration), 'forward', 'backward'];
+    if (isList(given) || keys.some((key) => state.includes(key))) {
+      throw new ValueError(
+        `${where}: expected options, but received a state; pass it as { initial: ${this.#form} }`,
+      );
+    }
+    return unrollOptions.read(given as object | undefined, where);
   }
 
   /** Describes a layer that is applied to a sequence. */
@@ -330,8 +405,8 @@ export abstract class Recurrent<
   }
 
   /** Returns states of zeros. */
-  #zeros({ shape: [batch], dtype }: Node): { forward: S; backward?: S }[] {
-    const zeros = zerosOf(batch as Dim, this.units, dtype);
+  #zeros(batch: Dim, dtype: DType): { forward: S; backward?: S }[] {
+    const zeros = zerosOf(batch, this.units, dtype);
     const keys = Object.keys(this.#cell.state.declaration);
     const state = Object.fromEntries(keys.map((key) => [key, zeros])) as unknown as S;
     return this.stack.map(() => ({ forward: state, backward: state }));
@@ -370,14 +445,6 @@ const directionsOptions = declareOptions('Recurrent.unroll', {
   /** The state of the second direction, before the last time step. */
   backward: required(checkedLater<object>('a state')),
 });
-
-/** Returns the initial states in the second argument of `unroll`: options, or the states themselves. */
-function initialOf(given: unknown, where: string): unknown {
-  if (given === undefined) return undefined;
-  const keys = isRecord(given) ? reading(where, given, () => Object.keys(given)) : undefined;
-  const isOptions = keys !== undefined && (keys.length === 0 || keys.includes('initial'));
-  return isOptions ? unrollOptions.read(given, where).initial : given;
-}
 
 /** Records the states of a layer after the last time step of a direction. */
 function recordLast(layer: UnrolledLayer, direction: number, states: object): void {

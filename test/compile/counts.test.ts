@@ -57,7 +57,7 @@ function sequence({ steps, batch, inputs, units, outputs, perStep, fedStart }: S
   const start = fedStart
     ? { hidden: input('hidden', ['batch', units]), cell: input('cell', ['batch', units]) }
     : undefined;
-  const { hidden } = lstm.unroll(xs, start);
+  const { hidden } = lstm.unroll(xs, start && { initial: start });
   const at = (t: number) =>
     reshape(slice(hidden, { axis: 0, start: t, end: t + 1 }), ['batch', units]);
   const predicted = perStep

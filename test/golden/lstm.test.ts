@@ -44,7 +44,7 @@ function build(golden: LSTMCase) {
     leaves.set(name, leaf);
     return leaf;
   }) as unknown as [Node, Node, Node];
-  const unrolled = lstm.unroll(xs, { hidden, cell });
+  const unrolled = lstm.unroll(xs, { initial: { hidden, cell } });
   const loss = add(
     sum(mul(unrolled.hidden, constantOf(golden.hiddenCotangent))),
     sum(mul(unrolled.last.cell, constantOf(golden.cellCotangent))),

@@ -188,9 +188,9 @@ describe('LSTM', () => {
       cell: constant(Tensor.zeros([4, 3], float64)),
     };
     const fixed = input('xs', [3, 4, 2], float64);
-    expect(evaluate(layer.unroll(fixed, explicit).hidden, feeds)).toEqual(out.hidden);
+    expect(evaluate(layer.unroll(fixed, { initial: explicit }).hidden, feeds)).toEqual(out.hidden);
     const { hidden: h, cell: c } = start();
-    const warm = evaluate(layer.unroll(fixed, { hidden: h, cell: c }).hidden, feeds);
+    const warm = evaluate(layer.unroll(fixed, { initial: { hidden: h, cell: c } }).hidden, feeds);
     const x0 = [...feeds.xs.data.subarray(0, 2)];
     const wanted = stepByHand(
       layer,
@@ -207,7 +207,7 @@ describe('LSTM', () => {
     const part = (from: number, to: number) =>
       constant(new Tensor(xs.data.slice(8 * from, 8 * to), [to - from, 4, 2]));
     const { last } = layer.unroll(part(0, 1));
-    const { hidden } = layer.unroll(part(1, 3), last);
+    const { hidden } = layer.unroll(part(1, 3), { initial: last });
     expect(evaluate(hidden).data).toEqual(evaluate(layer.unroll(part(0, 3)).hidden).data.slice(12));
   });
 
@@ -215,8 +215,7 @@ describe('LSTM', () => {
     const layer = lstm();
     const { hidden: h, cell: c } = start();
     const { hidden, last } = layer.unroll(constant(randomTensor([3, 4, 2], 3)), {
-      hidden: h,
-      cell: c,
+      initial: { hidden: h, cell: c },
     });
     checkGradients(add(sum(square(hidden)), sum(last.cell)), [...layer.parameters, h, c]);
   });
@@ -272,10 +271,16 @@ describe('layers refuse the following, and the error names the layer', () => {
       "LSTM 'memory': expected [steps, batch, 2] with a number of steps, but received [input 'x'] of [4, 2]",
     ],
     [
-      'a named number of steps',
-      () => lstm.unroll(x(['steps', 4, 2])),
+      'a sequence of rank 2 with a named number of steps',
+      () => lstm.unroll(x(['steps', 4])),
       ShapeError,
-      "LSTM 'memory': expected [steps, batch, 2] with a number of steps",
+      "LSTM 'memory': expected [steps, batch, 2], but received [input 'x'] of [steps, 4]",
+    ],
+    [
+      'a state in place of options',
+      () => lstm.unroll(x([1, 4, 2]), lstm.unroll(x([1, 4, 2])).last as never),
+      ValueError,
+      "LSTM 'memory' unroll: expected options, but received a state; pass it as { initial: { hidden, cell } }",
     ],
     [
       'no steps',

@@ -33,7 +33,7 @@ describe('line 1: an inner node passes on the sum of all gradients, not the last
     const xs = parameter('xs', randomTensor([5, 2, 3], 12));
     const hidden = parameter('hidden', randomTensor([2, 4], 13));
     const cell = parameter('cell', randomTensor([2, 4], 14));
-    const unrolled = lstm.unroll(xs, { hidden, cell });
+    const unrolled = lstm.unroll(xs, { initial: { hidden, cell } });
     checkGradients(unrolled.hidden, [xs, hidden, cell, ...lstm.parameters]);
   });
 

@@ -1,0 +1,86 @@
+/** Applies a recurrent cell to all time steps of a sequence, in one loop. */
+
+import { describeValue } from '../arguments/describe.js';
+import { DTypeError, GraphError, ShapeError } from '../errors.js';
+import { calledAs } from '../graph/calls.js';
+import { addDims, type Dim, sameShape } from '../graph/dimension.js';
+import { isNode, type Node } from '../graph/node.js';
+import { gather, less, reshape, where as select } from '../ops/index.js';
+import { positions } from '../ops/positions.js';
+import { scan } from '../ops/scan.js';
+import { formatShape } from '../tensor/shape.js';
+
+/** A state record: nodes [batch, units] by name. */
+type State = Readonly<Record<string, Node>>;
+
+/** How a cell is applied to a sequence. */
+export interface Sequence {
+  /** The name of the loop. */
+  readonly name: string;
+  /** The inputs: [steps, batch, inputs]. */
+  readonly xs: Node;
+  /** The states before the first step. */
+  readonly initial: State;
+  /** Whether the steps run from the last to the first. */
+  readonly reverse: boolean;
+  /** The number of steps of each row, as `checkedLengths` returns it; undefined if all rows have all steps. */
+  readonly lengths: Node | undefined;
+  /** Computes a step. */
+  step(x: Node, state: State): State;
+}
+
+/**
+ * Returns the hidden states at all time steps, [steps, batch, units], and the states after the last one. In the steps after
+ * the length of a row, its states stay as they are, its hidden state is 0, and its input is not used: the backward
+ * direction begins at the last step of the row.
+ */
+export function applied({ name, xs, initial, reverse, lengths, step }: Sequence): {
+  readonly hidden: Node;
+  readonly last: State;
+} {
+  const { last, ys } = scan(
+    (state: State, x: Node, t: Node) => {
+      if (lengths === undefined) {
+        const next = step(x, state);
+        return [next, next.hidden as Node] as const;
+      }
+      const runs = reshape(less(t, lengths), [lengths.shape[0] as Dim, 1]);
+      // The input is replaced first, because a factor of NaN would make the gradients of the weights NaN.
+      const next = step(select(runs, x, 0), state);
+      const kept = Object.fromEntries(
+        Object.entries(next).map(([key, value]) => [key, select(runs, value, state[key] as Node)]),
+      );
+      return [kept, select(runs, next.hidden as Node, 0)] as const;
+    },
+    { over: xs, initial, reverse, name },
+  );
+  return { hidden: ys, last };
+}
+
+/**
+ * Checks the numbers of steps of the rows of a sequence, [batch].
+ * @param where the beginning of errors
+ * @returns the numbers. A run fails if one of them is negative or larger than the number of steps
+ * @throws GraphError if `lengths` is not a node; DTypeError if it is not int32; ShapeError if it has another shape
+ */
+export function checkedLengths(lengths: unknown, xs: Node, where: string): Node {
+  const [steps, batch] = xs.shape as readonly [Dim, Dim];
+  if (!isNode(lengths)) {
+    throw new GraphError(
+      `${where}: expected lengths as a node [batch], but received ${describeValue(lengths)}`,
+    );
+  }
+  if (lengths.dtype !== 'int32') {
+    throw new DTypeError(`${where}: expected lengths of int32, but received ${lengths.dtype}`);
+  }
+  if (!sameShape(lengths.shape, [batch])) {
+    throw new ShapeError(
+      `${where}: expected lengths of shape ${formatShape([batch])}, but received ${formatShape(lengths.shape)}`,
+    );
+  }
+  // An index that is out of range ends the run before it writes anything. Negative indices would count from the end.
+  const index = select(less(lengths, 0), largest, lengths);
+  return calledAs('lengths', () => gather(positions(addDims(steps, 1)), index));
+}
+
+const largest = 2 ** 31 - 1;
