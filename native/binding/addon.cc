@@ -161,6 +161,7 @@ constexpr EntryPoint entryPoints[] = {
     {"runProgram", runProgram},
     {"profileProgram", profileProgram},
     {"readFailure", readFailure},
+    {"readIterations", readIterations},
     {"routine", routine},
     {"disposeProgram", disposeProgram},
     {"startProgram", startProgram},

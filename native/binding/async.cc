@@ -185,12 +185,18 @@ bool Ticket::beforeWrites(void* self) {
 
 void Ticket::report(Ticket* ticket) {
   const napi_env env = ticket->env_;
-  constexpr std::size_t most = 3 + failureNumbers;
+  constexpr std::size_t most = 3 + failureNumbers + maxLoopDepth;
   napi_value arguments[most], receiver = nullptr;
   napi_value const done = ticket->done_.value();
   double numbers[most] = {ticket->status_, ticket->stepsDone_, static_cast<double>(ticket->lastRun_)};
-  const std::size_t count = ticket->status_ == runOutOfRange ? most : 3;
-  writeFailure(ticket->failure_, numbers + 3);
+  std::size_t count = 3;
+  if (ticket->status_ == runOutOfRange) {
+    writeFailure(ticket->failure_, numbers + count);
+    count += failureNumbers;
+  }
+  if (ticket->status_ == runOutOfRange || ticket->status_ >= 0) {
+    count += writeIterations(ticket->failure_, numbers + count);
+  }
   bool fine = napi_get_undefined(env, &receiver) == napi_ok && done != nullptr;
   for (std::size_t i = 0; i < count; ++i) {
     fine = fine && napi_create_double(env, numbers[i], &arguments[i]) == napi_ok;

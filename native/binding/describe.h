@@ -8,7 +8,7 @@ namespace forebay {
 
 // The version of the interface. Increment it whenever the layout of a geometry (the offsets, sizes and
 // strides that a kernel gets) or the meaning of an entry point changes.
-constexpr int abi = 8;
+constexpr int abi = 9;
 
 // {abi, version, kernels: [{family, name, arity, dtypes, cheap, form}], routines: [{name, reads, writes,
 // integers, dtypes, lanes, mayFail, inPlace, channelsLast}], simd: {active, available}, blas: {library, core,

@@ -108,6 +108,11 @@ void writeFailure(const RunFailure& failure, double* numbers) {
   numbers[4] = static_cast<double>(failure.value);
 }
 
+std::size_t writeIterations(const RunFailure& failure, double* numbers) {
+  std::copy_n(failure.iterations, failure.loops, numbers);
+  return static_cast<std::size_t>(failure.loops);
+}
+
 int threadsOf(double wanted) {
   if (wanted < 1) return Pool::instance().threads();
   return static_cast<int>(std::min<double>(wanted, Pool::maxThreads));
@@ -407,7 +412,8 @@ napi_value runProgram(napi_env env, napi_callback_info info) {
   return run.finish(fine ? run.run(checkFinite, keepOutputs, nullptr) : runDone);
 }
 
-// profileProgram(program, run, threads, nanoseconds, ...feeds, ...outputs)
+// profileProgram(program, run, threads, nanoseconds, ...feeds, ...outputs): `nanoseconds` has an element for
+// each instruction, those of loops included (code.h).
 napi_value profileProgram(napi_env env, napi_callback_info info) {
   RunCall run(env, info, "profileProgram");
   Array times{};
@@ -434,6 +440,25 @@ napi_value readFailure(napi_env env, napi_callback_info info) {
     }
   }
   return call.finish();
+}
+
+// readIterations(program, numbers): returns how many loops are around the instruction that ended the last
+// synchronous run, whose status was runOutOfRange or the number of this instruction. Writes their iterations,
+// those of the outermost loop first. `numbers` is a Float64Array of maxLoopDepth elements.
+napi_value readIterations(napi_env env, napi_callback_info info) {
+  Call call(env, info, "readIterations");
+  Kept<Compiled> compiled;
+  Array numbers{};
+  if (!call.atLeast(2) || !programOf(call, 0, compiled) || !call.array(1, "the numbers", numbers)) {
+    return call.finish();
+  }
+  if (numbers.dtype != DType::float64 || numbers.length != maxLoopDepth) {
+    call.fault().argument("readIterations: the numbers are %s of %zu, expected float64 of %d",
+                          nameOf(numbers.dtype), numbers.length, maxLoopDepth);
+    return call.finish();
+  }
+  const std::size_t count = writeIterations(compiled->failure(), static_cast<double*>(numbers.data));
+  return call.finish(static_cast<double>(count));
 }
 
 // disposeProgram(program): frees the program, at once or after the runs in flight. It may be called again.

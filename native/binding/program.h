@@ -36,7 +36,7 @@ class SharedValues final : public Counted {
   std::int64_t reported_ = 0;
 };
 
-// A run returns its status as a number: runDone, or the index of an instruction whose result is not finite,
+// A run returns its status as a number: runDone, or the number of an instruction whose result is not finite,
 // or runCancelled, or runOutOfRange (an instruction failed, because an index is out of range), or a number
 // below -3. The last means that the run was refused because feeds and outputs overlap in memory. The number
 // encodes the overlap, because only JavaScript has the names for the error message: -4 - (subject * all +
@@ -50,6 +50,9 @@ double statusOf(RunResult result, const RunFailure& failure);
 // index, the axis, the bound and the value.
 constexpr std::size_t failureNumbers = 5;
 void writeFailure(const RunFailure& failure, double* numbers);
+// Writes the iterations of the loops around the instruction that failed, those of the outermost loop first.
+// Returns their number, which is at most maxLoopDepth.
+std::size_t writeIterations(const RunFailure& failure, double* numbers);
 
 class Compiled final : public Counted, private Watch {
  public:
@@ -140,6 +143,7 @@ napi_value createProgram(napi_env env, napi_callback_info info);
 napi_value runProgram(napi_env env, napi_callback_info info);
 napi_value profileProgram(napi_env env, napi_callback_info info);
 napi_value readFailure(napi_env env, napi_callback_info info);
+napi_value readIterations(napi_env env, napi_callback_info info);
 napi_value disposeProgram(napi_env env, napi_callback_info info);
 napi_value claimLeaves(napi_env env, napi_callback_info info);
 napi_value beginWrites(napi_env env, napi_callback_info info);

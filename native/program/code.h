@@ -1,6 +1,6 @@
 // The format of the code of a program, and the table of opcodes. The code is a list of doubles. Each double
-// is an integer from 0 to 2^53 - 1, except that strides of groups and copies may be negative, and that an
-// input register that is not used is -1 (see group below).
+// is an integer from 0 to 2^53 - 1, except that strides of groups and copies and steps of windows may be
+// negative, and that an input register that is not used is -1 (see group below).
 //
 // A location is [buffer, byteOffset]. The offset must be a multiple of the size of an element. Strides are in
 // elements. The stride of an operand that is read may be 0. A negative stride leads to elements before the
@@ -11,7 +11,7 @@
 //
 //   header        version (1), bufferCount, instructionCount, writeStart, outputCount, onceCount
 //   buffers       [kind, bytes] for each buffer. Kinds: 0 arena, 1 variable, 2 constant, 3 feed, 4 output,
-//                 5 kept values, 6 draw.
+//                 5 kept values, 6 draw, 7 window.
 //                 Buffer 0, and no other buffer, is the arena. The program owns the arena, which is 64-byte
 //                 aligned and not initialized. Kinds 1 and 2 are leaves. They are passed to create() in the
 //                 order of their buffers. Feeds are passed to every run. A buffer of kind 4 is the caller's
@@ -21,22 +21,31 @@
 //                 A buffer of kind 6 is a draw: random numbers that have no memory. It has three more
 //                 numbers, [6, bytes, kernel, dtype, seed]. Only loads of groups and row groups can be in it.
 //                 They have its dtype, and read the elements that the instruction random would write.
+//                 A buffer of kind 7 is a window. It has no memory of its own: exactly one loop defines
+//                 where it begins in each iteration (see loop below). Only the instructions of this loop, and
+//                 those of loops within it, may access it.
 //   outputs       [dtype, count, location] for each output. The elements of an output are contiguous. They
 //                 are copied to the caller's memory before instruction writeStart, so outputs are computed
 //                 from the old values of the leaves. An output in a buffer of kind 4 is there already.
 //   instructions  [opcode, length, …] for each instruction. The length is the count of all numbers of
-//                 the instruction, opcode and length included.
+//                 the instruction, opcode and length included. The counts in the header do not count the
+//                 instructions of loops. In failures and profiles, the number of an instruction counts all
+//                 instructions before it in the code, those of loops included: a loop has a number, and the
+//                 instructions of its body follow.
 //
 // The first onceCount instructions run once: in the first run, and in the first run after a variable that
-// they read has changed. onceCount is at most writeStart. These instructions may not be draws, and may not
-// access feeds and outputs. Only they may write kept values, and every instruction may read them. Their
-// results in the arena do not survive the run.
+// they read has changed. onceCount is at most writeStart. These instructions may not be draws or loops, and
+// may not access feeds and outputs. Only they may write kept values, and every instruction may read them.
+// Their results in the arena do not survive the run.
 //
 // Only instruction writeStart and the instructions after it may write variables. Each of them must be a copy,
 // a group without closes, or a routine whose row says that it updates leaves. Only the instructions before it
 // may write outputs, in elements of at most the size of the output's. Constants and feeds are never written.
 // Operands may overlap only as described below. Any other overlap makes values unspecified. No instruction
-// accesses memory outside its buffers.
+// accesses memory outside its buffers. The overlap of operands in windows is that of their memory in the same
+// iteration. It is known exactly if both windows move alike (along the same loops, with the same steps and
+// periods), or have at most 4 positions each. Otherwise, all memory that a window has in any iteration counts
+// as the memory of an operand in it. Two operands have the same location if this is true in all iterations.
 //
 // 1 group: a fused loop of element-wise steps over registers. A register holds some elements of one value. A
 //   load reads an operand into a register, a step computes a register from up to three registers, and a store
@@ -113,6 +122,18 @@
 //   stored value reads. The phase of a load is 0. The phase of a
 //   reduction is that of its input, plus 1, and the phase of any other step is the highest phase of its
 //   inputs. A step is executed in its phase, and a reduction at the end of the phase of its input.
+//
+// 11 loop: executes instructions several times. It may not be at or after writeStart.
+//   [11, length, count, windowCount, windows [buffer, parent [buffer, byteOffset], step, period],
+//    instructionCount, instructions [first, end, opcode, length, …]]
+//   In iteration n, from 0 to count - 1, a window begins at byte byteOffset + step * n of its parent, or, if
+//   the period is not 0, at byte byteOffset + step * (n mod period). The step is a number of bytes, and may
+//   be negative. All bytes that the window has in any iteration are in the parent. The parent is not a draw.
+//   It may be a window of a loop around this one. A window may be read and written where the buffer that
+//   contains it may be. If an operand in a window has elements of s bytes, the byteOffset and the step of the
+//   window, and of every window that contains it, are multiples of s. Panels (of packs and packed products)
+//   are not in windows. An instruction is executed in the iterations from `first` to `end` - 1; `end` is at
+//   most `count`. It may be a loop; at most 8 loops are one within the other.
 #pragma once
 
 #include <cstdint>
@@ -130,7 +151,7 @@ constexpr std::int64_t codeVersion = 1;
 // refused.
 using Decode = std::unique_ptr<Instruction>(Operands& operands, const Body& body);
 Decode decodeGroup, decodeProduct, decodePack, decodePackedProduct, decodeReduce, decodeBatchProduct,
-    decodeRandom, decodeCopy, decodeRoutine, decodeRowGroup;
+    decodeRandom, decodeCopy, decodeRoutine, decodeRowGroup, decodeLoop;
 
 struct Opcode {
   const char* name;
@@ -149,6 +170,7 @@ constexpr Opcode opcodes[] = {
     {"copy", decodeCopy, true, true},                      // 8
     {"routine", decodeRoutine, true, true},                // 9
     {"row group", decodeRowGroup, false, true},            // 10
+    {"loop", decodeLoop, false, false},                    // 11
 };
 constexpr std::int64_t opcodeCount = sizeof opcodes / sizeof *opcodes;
 

@@ -4,10 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "program/window.h"
+
 namespace forebay {
 
 struct RunFailure {
-  std::size_t instruction = 0;  // the index of the instruction whose result is not finite, or that failed
+  std::size_t instruction = 0;  // the number of the instruction whose result is not finite, or that failed
+  int loops = 0;                // the number of loops around this instruction
+  std::int64_t iterations[maxLoopDepth] = {};  // their iterations, those of the outermost loop first
   // True if the instruction failed because an element of an index operand is out of range. Then the other
   // members describe this element.
   bool outOfRange = false;

@@ -265,7 +265,7 @@ class GroupDecoder {
     LoopFinder finder(group_, body_);
     const bool findable = sameType_ && finder.possible();
     if (findable && !finder.start(views_[0].type)) return reader_.outOfMemory("a group");
-    GroupPlanner planner(group_, views_, rank_, findable ? &finder : nullptr);
+    GroupPlanner planner(operands_, group_, views_, rank_, findable ? &finder : nullptr);
     for (std::int64_t s = 0; s < segmentCount_; ++s) {
       reader_.segment(s);
       std::int64_t sizes[maxRank];

@@ -19,12 +19,6 @@ constexpr std::int64_t mostTileElements = 1024;
 // loads and stores.
 constexpr std::int64_t registerSpace = 32 * 1024;
 
-// Returns true if two operands have the same elements in the same order.
-bool sameMemory(const GroupView& a, const GroupView& b, int rank) {
-  return a.location.buffer == b.location.buffer && a.location.offset == b.location.offset &&
-         sizeOf(a.type) == sizeOf(b.type) && std::equal(a.strides, a.strides + rank, b.strides);
-}
-
 // Returns the number of rows of a tile. If possible, the number of elements of the tile is a multiple of
 // registerLanes, so that steps can use dense operands where they are, without a copy.
 std::int64_t rowsPerTile(std::int64_t rows, std::int64_t columns, std::int64_t tileElements) {
@@ -91,6 +85,12 @@ bool GroupPlanner::finish() {
   return group_.partials_.allocate(static_cast<std::size_t>(group_.units_) * group_.closes_.size());
 }
 
+// Returns true if two operands have the same elements in the same order.
+bool GroupPlanner::sameMemory(const GroupView& a, const GroupView& b) const {
+  return sizeOf(a.type) == sizeOf(b.type) && std::equal(a.strides, a.strides + axes_, b.strides) &&
+         operands_.sameAddress(a.location, b.location);
+}
+
 // Returns true if all tiles read the same single element from memory, and no store or close reads it. (A
 // store or a close needs a register that is filled with copies of the element.)
 bool GroupPlanner::isFixed(const GroupView& load, std::size_t index) const {
@@ -103,7 +103,7 @@ bool GroupPlanner::isFixed(const GroupView& load, std::size_t index) const {
 bool GroupPlanner::loadsLate(const GroupView& load, std::size_t index) const {
   if (group_.loads_[index].lastRead != GroupLoad::afterSteps) return false;
   for (std::size_t i = group_.loads_.size(); i < views_.size(); ++i) {
-    if (sameMemory(load, views_[i], axes_)) return true;
+    if (sameMemory(load, views_[i])) return true;
   }
   return false;
 }
@@ -116,7 +116,7 @@ bool GroupPlanner::storesLate(const GroupView& store, std::size_t index) const {
   if (value < loads) return true;
   const auto step = static_cast<std::int32_t>(value - loads);
   for (std::size_t i = 0; i < loads; ++i) {
-    if (group_.loads_[i].lastRead > step && sameMemory(store, views_[i], axes_)) return true;
+    if (group_.loads_[i].lastRead > step && sameMemory(store, views_[i])) return true;
   }
   return false;
 }

@@ -21,14 +21,16 @@ class GroupPlanner {
  public:
   // `views` are the operands of the segment that is planned: loads, then stores. `loops` is null if no
   // compiled loop can run the group.
-  GroupPlanner(Group& group, Items<GroupView>& views, int rank, const LoopFinder* loops)
-      : group_(group), views_(views), rank_(rank), loops_(loops) {}
+  GroupPlanner(const Operands& operands, Group& group, Items<GroupView>& views, int rank,
+               const LoopFinder* loops)
+      : operands_(operands), group_(group), views_(views), rank_(rank), loops_(loops) {}
 
   // Call plan() for each segment in order, then finish(). They return false if out of memory.
   bool plan(std::size_t index, const std::int64_t* sizes, std::int64_t count);
   bool finish();
 
  private:
+  bool sameMemory(const GroupView& a, const GroupView& b) const;
   bool isFixed(const GroupView& load, std::size_t index) const;
   bool loadsLate(const GroupView& load, std::size_t index) const;
   bool storesLate(const GroupView& store, std::size_t index) const;
@@ -43,6 +45,7 @@ class GroupPlanner {
   void cut(GroupSegment& segment, int row) const;
   bool keepOuter(GroupSegment& segment, int row);
 
+  const Operands& operands_;
   Group& group_;
   Items<GroupView>& views_;
   const int rank_;  // the number of axes in the code of the program

@@ -31,6 +31,33 @@ bool Instruction::resultsFinite(char* const* bases) const {
   return true;
 }
 
+std::unique_ptr<Instruction> readInstruction(Operands& operands) {
+  Reader& reader = operands.reader();
+  const Reader::Frame outer = reader.frame();
+  const std::size_t start = reader.position(), number = operands.takeNumber();
+  const auto shown = static_cast<std::int64_t>(number);
+  std::int64_t opcode = 0, length = 0;
+  reader.enter(shown, "opcode unknown", outer.end);
+  if (!reader.integer({nullptr, -1, "the opcode"}, opcode, opcodeCount, 1)) return nullptr;
+  const Opcode& known = opcodes[opcode - 1];
+  reader.enter(shown, known.name, outer.end);
+  if (!reader.integer({nullptr, -1, "the length"}, length, reader.left() + 1, 2)) return nullptr;
+  if (operands.writing() && !known.writes) {
+    reader.refuse("only groups, copies and routines can be at or after the start of the writes");
+    return nullptr;
+  }
+  if (operands.once() && !known.once) {
+    reader.refuse("draws and loops cannot run once");
+    return nullptr;
+  }
+  reader.enter(shown, known.name, start + static_cast<std::size_t>(length));
+  std::unique_ptr<Instruction> instruction = known.decode(operands, *chosen().body);
+  if (!instruction || !reader.end()) return nullptr;
+  instruction->setNumber(number);
+  reader.leave(outer);
+  return instruction;
+}
+
 const Fold* sumFold(const Body& body, DType type) {
   for (std::size_t id = 0; id < body.kernelCount; ++id) {
     const Fold* const fold = body.kernels[id].routine(type).fold;

@@ -1,6 +1,7 @@
 // The interface of a decoded instruction. code.h declares the function that decodes each opcode.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "kernels/bodies.h"
@@ -12,7 +13,8 @@ namespace forebay {
 
 // The arguments that a run passes to its instructions.
 struct Running {
-  char* const* bases;  // the address of each buffer
+  // The address of each buffer. Loops set those of their windows.
+  char** bases;
   const Buffer* buffers;
   char* scratch;  // `scratchPitch` bytes for each thread
   std::size_t scratchPitch;
@@ -22,7 +24,10 @@ struct Running {
   bool check;           // check results for NaN and infinity
   bool dry;             // do not write variables
   RunFailure* failure;  // set if an instruction fails for another reason than NaN and infinity
+  const std::atomic<bool>* cancelled = nullptr;  // null if the run cannot be cancelled
+  double* nanoseconds = nullptr;  // the times of the instructions, by their numbers; null if not measured
 
+  bool isCancelled() const { return cancelled != nullptr && cancelled->load(std::memory_order_relaxed); }
   char* scratchOf(int slot) const { return scratch + static_cast<std::size_t>(slot) * scratchPitch; }
 };
 
@@ -53,9 +58,20 @@ class Instruction {
   // and described its failure in running.failure. Otherwise returns true.
   virtual bool run(const Running& running) = 0;
 
-  // Returns false if an element of a stated result is NaN or infinite. The program calls this after run() if
-  // results are checked.
-  bool resultsFinite(char* const* bases) const;
+  // Calls run(). If results are checked, also returns false if an element of a stated result is NaN or
+  // infinite.
+  bool runAndCheck(const Running& running) {
+    return run(running) && (!running.check || resultsFinite(running.bases));
+  }
+
+  // Returns about how many times instructions are executed in a run: more than once for a loop.
+  virtual double executions() const { return 1; }
+  // Sets the times of this instruction and of those within it to 0.
+  virtual void clearTimes(double* nanoseconds) const { nanoseconds[number_] = 0; }
+
+  // The number of the instruction in the program. The instructions of a loop follow the loop.
+  std::size_t number() const { return number_; }
+  void setNumber(std::size_t number) { number_ = number; }
 
  protected:
   // States what the instruction writes. Groups and products state nothing: they check their results
@@ -66,8 +82,14 @@ class Instruction {
                    const std::int64_t* strides, int rank);
 
  private:
+  bool resultsFinite(char* const* bases) const;
+
   Items<Result> results_;
+  std::size_t number_ = 0;
 };
+
+// Reads an instruction, with its opcode and its length. Returns null if it is refused.
+std::unique_ptr<Instruction> readInstruction(Operands& operands);
 
 // With less work than this, sharing the work of a group among threads takes more time than it saves. Steps
 // that are fast to compute do this amount of work in about 70 us.

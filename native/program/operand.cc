@@ -17,7 +17,35 @@ const char* nameOf(Buffer::Kind kind) {
          : kind == Buffer::Kind::feed     ? "a feed"
          : kind == Buffer::Kind::output   ? "an output"
          : kind == Buffer::Kind::draw     ? "a draw"
+         : kind == Buffer::Kind::window   ? "a window"
                                           : "kept values";
+}
+
+bool Extent::overlaps(const Extent& other) const {
+  const Distances distances(buffers, buffer, other.buffer);
+  return std::any_of(distances.begin(), distances.end(),
+                     [&](const Distances::Range& apart) { return overlapsAt(apart, other); });
+}
+
+bool Operands::sameAddress(const Location& a, const Location& b) const {
+  if (a.buffer == b.buffer) return a.offset == b.offset;
+  return Distances(buffers_.data(), a.buffer, b.buffer).always(a.offset - b.offset);
+}
+
+// Checks that elements of `size` bytes are aligned in a window, and that the instruction is within its loop.
+bool Operands::checkWindow(const Field& field, std::uint32_t number, std::size_t size) const {
+  const Window& window = buffers_[number].window;
+  if (!window.open) {
+    return reader_.refuse("%s is a window (buffer %u), which no loop around the instruction defines",
+                          Name(field).text, number);
+  }
+  const auto bytes = static_cast<std::int64_t>(size);
+  if (window.offset % bytes != 0 || window.step % bytes != 0) {
+    return reader_.refuse(
+        "%s is in a window (buffer %u) of offset %lld and step %lld, expected multiples of %zu",
+        Name(field).text, number, shown(window.offset), shown(window.step), size);
+  }
+  return true;
 }
 
 bool Operands::locate(const char* operand, std::int64_t index, Access access, DType type,
@@ -31,7 +59,12 @@ bool Operands::locate(const char* operand, std::int64_t index, Access access, DT
   if (!reader_.integer({operand, index, "the byte offset"}, location.offset)) return false;
 
   const auto size = sizeOf(type);
-  Buffer& buffer = buffers_[location.buffer];
+  std::uint32_t root = location.buffer;
+  while (buffers_[root].kind == Buffer::Kind::window) {
+    if (!checkWindow({operand, index, "the buffer"}, root, size)) return false;
+    root = buffers_[root].window.parent;
+  }
+  Buffer& buffer = buffers_[root];
   if (static_cast<std::size_t>(location.offset) % size != 0) {
     return reader_.refuse("%s is %lld, expected a multiple of %zu for %s",
                           Name({operand, index, "the byte offset"}).text, shown(location.offset), size,
@@ -80,7 +113,7 @@ bool Operands::view(const char* operand, std::int64_t index, Access access, DTyp
                     int rank, Extent& extent) {
   const auto size = static_cast<std::int64_t>(sizeOf(type));
   const std::int64_t available = buffer(location).bytes;
-  extent = {location.buffer, location.offset, location.offset};
+  extent = {buffers_.data(), location.buffer, location.offset, location.offset};
   const bool empty = std::find(sizes, sizes + rank, 0) != sizes + rank;
   Reach reach = {};
   // Both ends are compared in elements, which is exact because the offset is a multiple of `size`.
@@ -111,7 +144,7 @@ bool Operands::bytes(const char* operand, std::int64_t index, const Location& lo
     return reader_.refuse("%s reaches beyond buffer %lld, which has %lld bytes",
                           Name({operand, index, "the block"}).text, shown(location.buffer), shown(available));
   }
-  extent = {location.buffer, location.offset, location.offset + count};
+  extent = {buffers_.data(), location.buffer, location.offset, location.offset + count};
   return true;
 }
 

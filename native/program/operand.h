@@ -5,11 +5,12 @@
 #include "program/draw.h"
 #include "program/items.h"
 #include "program/reader.h"
+#include "program/window.h"
 
 namespace forebay {
 
 struct Buffer {
-  enum class Kind : std::uint8_t { arena, variable, constant, feed, output, kept, draw };
+  enum class Kind : std::uint8_t { arena, variable, constant, feed, output, kept, draw, window };
   Kind kind;
   std::int64_t bytes;
   const char* data;             // the address of a leaf; null for other buffers while the program is decoded
@@ -20,6 +21,7 @@ struct Buffer {
   Draw draw = {};               // for the kind draw
   bool once = false;            // true if an instruction that runs once has an operand in this buffer
   bool copied = false;  // true if the dry run (checkFinite in program.h) works on a copy of the buffer
+  Window window = {};   // for the kind window
 };
 
 const char* nameOf(Buffer::Kind kind);
@@ -49,11 +51,16 @@ enum class Access { read, load, write };
 // The range of bytes, [first, end), that an operand may access. The range is empty if the operand has no
 // elements.
 struct Extent {
+  const Buffer* buffers;  // of the program
   std::uint32_t buffer;
   std::int64_t first, end;
 
-  bool overlaps(const Extent& other) const {
-    return buffer == other.buffer && first < other.end && other.first < end;
+  // Returns true if two operands of an instruction may have memory in common in an iteration of the loops
+  // around it.
+  bool overlaps(const Extent& other) const;
+  // The same, if the buffer of the other operand has one of these distances from the buffer of this one.
+  bool overlapsAt(const Distances::Range& apart, const Extent& other) const {
+    return first < other.end + apart.most && other.first + apart.least < end;
   }
 };
 
@@ -76,6 +83,16 @@ class Operands {
   // Returns true if an instruction writes to a buffer of kind output.
   bool outputWritten() const { return outputWritten_; }
 
+  // The instructions are numbered in the order in which they are decoded. Those of a loop follow the loop.
+  std::size_t takeNumber() { return numbers_++; }
+  std::size_t numbers() const { return numbers_; }
+
+  // Call these before the first and after the last instruction of a loop.
+  void loopBegins() { ++depth_; }
+  void loopEnds() { --depth_; }
+  // Returns the number of loops around the instruction that is decoded.
+  int depth() const { return depth_; }
+
   // Reads a location, [buffer, byteOffset]. Checks its alignment and that the buffer allows the access. Every
   // operand of every instruction is located here, so this is the only statement of what instructions access.
   bool locate(const char* operand, std::int64_t index, Access access, DType type, Location& location);
@@ -93,6 +110,10 @@ class Operands {
   void copyForDryRun(const Location& location) { buffers_[location.buffer].copied = true; }
 
   const Buffer& buffer(const Location& location) const { return buffers_[location.buffer]; }
+  Items<Buffer>& buffers() const { return buffers_; }
+  // Returns true if both locations have the same address in all iterations of the loops around the
+  // instruction.
+  bool sameAddress(const Location& a, const Location& b) const;
   // Returns the draw that is at a location; null if there is memory.
   const Draw* drawAt(const Location& location) const {
     const Buffer& found = buffer(location);
@@ -101,8 +122,12 @@ class Operands {
   Reader& reader() const { return reader_; }
 
  private:
+  bool checkWindow(const Field& field, std::uint32_t number, std::size_t size) const;
+
   Reader& reader_;
   Items<Buffer>& buffers_;
+  std::size_t numbers_ = 0;
+  int depth_ = 0;
   bool once_ = false;
   bool writing_ = false;
   bool arenaWritten_ = false;

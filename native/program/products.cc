@@ -52,9 +52,8 @@ bool checkStrides(Reader& reader, const char* name, const Matrix& matrix) {
 
 // Returns true if two matrices with the same row stride have an element in common. Returns false if the row
 // strides differ. Such matrices may have common elements, but these make only the values of the result
-// unspecified.
-bool shareElements(const Matrix& c, Matrix other, std::int64_t size) {
-  if (!c.extent.overlaps(other.extent)) return false;
+// unspecified. The buffer of `other` begins `apart` bytes after that of c.
+bool shareElementsAt(const Matrix& c, Matrix other, std::int64_t apart, std::int64_t size) {
   if (other.strides[1] != 1) {
     std::swap(other.sizes[0], other.sizes[1]);
     std::swap(other.strides[0], other.strides[1]);
@@ -65,7 +64,7 @@ bool shareElements(const Matrix& c, Matrix other, std::int64_t size) {
   if (stride == 0) return true;  // both matrices have one row, and their extents overlap
   // `other` begins `rows` rows below and `column` columns to the right of the start of c. A row of `other`
   // may extend past the end of a row of c, into the next row.
-  const std::int64_t distance = (other.location.offset - c.location.offset) / size;
+  const std::int64_t distance = (other.location.offset + apart - c.location.offset) / size;
   std::int64_t rows = distance / stride, column = distance % stride;
   if (column < 0) {
     column += stride;
@@ -76,6 +75,16 @@ bool shareElements(const Matrix& c, Matrix other, std::int64_t size) {
   };
   if (column < c.sizes[1] && rowsOverlap(rows)) return true;
   return column + other.sizes[1] > stride && rowsOverlap(rows + 1);
+}
+
+// The same for all positions of their buffers, which may be windows. If these positions are not known
+// exactly, returns true if the extents of the matrices may overlap.
+bool shareElements(const Matrix& c, const Matrix& other, std::int64_t size) {
+  const Distances distances(c.extent.buffers, c.extent.buffer, other.extent.buffer);
+  return std::any_of(distances.begin(), distances.end(), [&](const Distances::Range& apart) {
+    return c.extent.overlapsAt(apart, other.extent) &&
+           (apart.least != apart.most || shareElementsAt(c, other, apart.least, size));
+  });
 }
 
 bool checkApart(Reader& reader, const Matrix& c, const Matrix& other, const char* name, std::int64_t size) {

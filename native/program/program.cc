@@ -42,7 +42,14 @@ std::size_t Program::outputLength(std::size_t index) const {
   return static_cast<std::size_t>(state_->outputs[index].count);
 }
 
-std::size_t Program::instructionCount() const { return state_->instructions.size(); }
+std::size_t Program::instructionCount() const { return state_->numbers; }
+
+double Program::executions() const {
+  double all = 0;
+  for (const auto& instruction : state_->instructions) all += instruction->executions();
+  return all;
+}
+
 std::size_t Program::arenaBytes() const { return static_cast<std::size_t>(state_->buffers[0].bytes); }
 
 std::size_t Program::scratchBytes() const {

@@ -40,9 +40,11 @@ struct RunArguments {
   bool checkFinite = false;
   // If true, a run that fails does not change the memory of the outputs. Otherwise it may.
   bool keepOutputs = false;
-  const std::atomic<bool>* cancelled = nullptr;  // checked between instructions, until the first write
-  // One number per instruction: the duration of its last execution in the run. The numbers of instructions
-  // that do not run are not changed.
+  // Checked between instructions, also of loops, until the first write.
+  const std::atomic<bool>* cancelled = nullptr;
+  // One number per instruction, those of loops included: the duration of its last execution in the run. For
+  // an instruction of a loop, it is the sum over all executions. The numbers of instructions that do not run
+  // are not changed.
   double* nanoseconds = nullptr;
   // beforeWrites is called after the outputs are copied and before the first write. If it returns false, the
   // run is cancelled. afterWrites is called after the last write. A program that writes no variable calls
@@ -76,7 +78,9 @@ class Program {
   std::size_t outputCount() const;
   DType outputType(std::size_t index) const;
   std::size_t outputLength(std::size_t index) const;  // in elements
-  std::size_t instructionCount() const;
+  std::size_t instructionCount() const;               // those of loops included
+  // About how many times instructions are executed in a run. Loops can make this number very large.
+  double executions() const;
   std::size_t arenaBytes() const;
   std::size_t scratchBytes() const;  // for all threads together
 

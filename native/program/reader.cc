@@ -16,23 +16,17 @@ Name::Name(const Field& field) {
   }
 }
 
-void Reader::enter(std::int64_t instruction, const char* opcode, std::size_t end) {
-  instruction_ = instruction;
-  opcode_ = opcode;
-  end_ = end;
-  segment_ = -1;
-}
-
 Reader::Prefix Reader::prefix() const {
   Prefix prefix;
-  if (instruction_ < 0) {
+  if (frame_.instruction < 0) {
     std::snprintf(prefix.text, sizeof prefix.text, "%s", what_);
-  } else if (segment_ < 0) {
+  } else if (frame_.segment < 0) {
     std::snprintf(prefix.text, sizeof prefix.text, "%s: instruction %lld (%s)", what_,
-                  static_cast<long long>(instruction_), opcode_);
+                  static_cast<long long>(frame_.instruction), frame_.opcode);
   } else {
     std::snprintf(prefix.text, sizeof prefix.text, "%s: instruction %lld (%s), segment %lld", what_,
-                  static_cast<long long>(instruction_), opcode_, static_cast<long long>(segment_));
+                  static_cast<long long>(frame_.instruction), frame_.opcode,
+                  static_cast<long long>(frame_.segment));
   }
   return prefix;
 }
@@ -51,7 +45,7 @@ bool Reader::outOfMemory(const char* what) {
 }
 
 bool Reader::integer(const Field& field, std::int64_t& value, std::int64_t limit, std::int64_t least) {
-  if (next_ >= end_) return refuse("the code ends where %s was expected", Name(field).text);
+  if (next_ >= frame_.end) return refuse("the code ends where %s was expected", Name(field).text);
   // volatile guarantees a single read. Another thread may write to the array between two reads.
   const double number = *static_cast<const volatile double*>(numbers_ + next_);
   ++next_;
@@ -73,17 +67,19 @@ bool Reader::integers(const Field& field, std::int64_t* values, int count, std::
   return true;
 }
 
+bool Reader::signedInteger(const Field& field, std::int64_t& value) {
+  if (next_ >= frame_.end) return refuse("the code ends where %s was expected", Name(field).text);
+  // volatile guarantees a single read. Another thread may write to the array between two reads.
+  const double number = *static_cast<const volatile double*>(numbers_ + next_);
+  ++next_;
+  return toStride(number, value) ||
+         refuse("%s is %.17g, expected an integer from -%lld to %lld", Name(field).text, number,
+                static_cast<long long>(largestInteger), static_cast<long long>(largestInteger));
+}
+
 bool Reader::strides(const char* operand, std::int64_t index, std::int64_t* values, int count) {
-  const Field field = {operand, index, "a stride"};
   for (int i = 0; i < count; ++i) {
-    if (next_ >= end_) return refuse("the code ends where %s was expected", Name(field).text);
-    // volatile guarantees a single read. Another thread may write to the array between two reads.
-    const double number = *static_cast<const volatile double*>(numbers_ + next_);
-    ++next_;
-    if (!toStride(number, values[i])) {
-      return refuse("%s is %.17g, expected an integer from -%lld to %lld", Name(field).text, number,
-                    static_cast<long long>(largestInteger), static_cast<long long>(largestInteger));
-    }
+    if (!signedInteger({operand, index, "a stride"}, values[i])) return false;
   }
   return true;
 }
@@ -110,7 +106,7 @@ bool Reader::flag(const Field& field, bool& value) {
 }
 
 bool Reader::end() {
-  if (next_ == end_) return true;
+  if (next_ == frame_.end) return true;
   return refuse("%lld numbers are left over", static_cast<long long>(left()));
 }
 

@@ -63,7 +63,7 @@ class RoutineInstruction final : public Instruction {
   bool readView(Operands& operands, int operand);
   bool checkDense(Operands& operands, int operand) const;
   bool checkOverlaps(Operands& operands) const;
-  bool sameView(int a, int b) const;
+  bool sameView(const Operands& operands, int a, int b) const;
   bool checkUpdate(Operands& operands) const;
   void findData(const Running& running, char** data) const {
     for (int i = 0; i < row_.operands(); ++i) data[i] = address(locations_[i], running.bases);
@@ -115,10 +115,10 @@ bool RoutineInstruction::checkDense(Operands& operands, int operand) const {
 }
 
 // Returns true if two operands have the same elements, in the same order.
-bool RoutineInstruction::sameView(int a, int b) const {
+bool RoutineInstruction::sameView(const Operands& operands, int a, int b) const {
   const RoutineView &viewA = call_.operands[a], &viewB = call_.operands[b];
-  if (viewA.type != viewB.type || viewA.rank != viewB.rank || locations_[a].buffer != locations_[b].buffer ||
-      locations_[a].offset != locations_[b].offset) {
+  if (viewA.type != viewB.type || viewA.rank != viewB.rank ||
+      !operands.sameAddress(locations_[a], locations_[b])) {
     return false;
   }
   for (int d = 0; d < viewA.rank; ++d) {
@@ -132,7 +132,7 @@ bool RoutineInstruction::checkOverlaps(Operands& operands) const {
   for (int write = row_.reads; write < row_.operands(); ++write) {
     for (int other = 0; other < write; ++other) {
       if (!extents_[write].overlaps(extents_[other])) continue;
-      const bool allowed = write == row_.reads && other == row_.inPlace && sameView(write, other);
+      const bool allowed = write == row_.reads && other == row_.inPlace && sameView(operands, write, other);
       if (allowed) continue;
       return operands.reader().refuse("write %d overlaps %s %d", numberOf(write), kindOf(other),
                                       numberOf(other));

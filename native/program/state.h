@@ -23,6 +23,7 @@ struct Program::State {
   Items<Buffer> buffers;
   Items<Output> outputs;
   Items<std::unique_ptr<Instruction>> instructions;
+  std::size_t numbers = 0;    // of instructions, those within loops included
   std::size_t onceCount = 0;  // the number of instructions that run once
   std::size_t writeStart = 0;
   KeptValues* kept = nullptr;
@@ -55,8 +56,8 @@ struct Program::State {
   bool placeKept(Reader& reader, std::size_t index);
   bool readOutputs(Operands& operands);
   bool checkDirect(Reader& reader) const;
+  bool checkWindows(Reader& reader) const;
   bool readInstructions(Operands& operands);
-  bool readInstruction(Operands& operands, std::size_t index);
   bool allocate(Reader& reader);
   bool allocateShared(Reader& reader);
 

@@ -11,9 +11,10 @@ namespace forebay {
 bool Program::State::decode(Reader& reader, const LeafMemory* leaves, std::size_t leafCount) {
   Operands operands(reader, buffers);
   if (!readHeader(reader) || !readBuffers(reader, leaves, leafCount) || !readOutputs(operands) ||
-      !readInstructions(operands) || !reader.end() || !checkDirect(reader)) {
+      !readInstructions(operands) || !reader.end() || !checkDirect(reader) || !checkWindows(reader)) {
     return false;
   }
+  numbers = operands.numbers();
   outputsFirst = operands.arenaWritten();
   return allocate(reader);
 }
@@ -46,7 +47,7 @@ bool Program::State::readBuffer(Reader& reader, std::size_t index) {
   const auto number = static_cast<std::int64_t>(index);
   std::int64_t kind = 0;
   Buffer& buffer = buffers[index];
-  if (!reader.integer({"buffer", number, "the kind"}, kind, 6)) return false;
+  if (!reader.integer({"buffer", number, "the kind"}, kind, 7)) return false;
   if (!reader.integer({"buffer", number, "the size"}, buffer.bytes)) return false;
   buffer.kind = static_cast<Buffer::Kind>(kind);
   buffer.alignment = 1;
@@ -158,7 +159,8 @@ bool Program::State::readInstructions(Operands& operands) {
     if (i == onceCount) operands.onceEnds();
     if (i == writeStart) operands.writesBegin();
     const bool before = operands.outputWritten();
-    if (!readInstruction(operands, i)) return false;
+    instructions[i] = readInstruction(operands);
+    if (!instructions[i]) return false;
     const Instruction::Failure failure = instructions[i]->failure();
     failsLate = failsLate || (before && failure != Instruction::Failure::never) ||
                 (operands.outputWritten() && failure == Instruction::Failure::whileWriting);
@@ -184,24 +186,12 @@ bool Program::State::checkDirect(Reader& reader) const {
   return true;
 }
 
-bool Program::State::readInstruction(Operands& operands, std::size_t index) {
-  Reader& reader = operands.reader();
-  const auto number = static_cast<std::int64_t>(index);
-  const std::size_t start = reader.position();
-  std::int64_t opcode = 0, length = 0;
-  reader.enter(number, "opcode unknown", start + static_cast<std::size_t>(reader.left()));
-  if (!reader.integer({nullptr, -1, "the opcode"}, opcode, opcodeCount, 1)) return false;
-  const Opcode& known = opcodes[opcode - 1];
-  reader.enter(number, known.name, start + 1 + static_cast<std::size_t>(reader.left()));
-  if (!reader.integer({nullptr, -1, "the length"}, length, reader.left() + 1, 2)) return false;
-  if (operands.writing() && !known.writes) {
-    return reader.refuse("only groups, copies and routines can be at or after the start of the writes");
+bool Program::State::checkWindows(Reader& reader) const {
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    if (buffers[i].kind == Buffer::Kind::window && !buffers[i].window.defined) {
+      return reader.refuse("buffer %zu is a window, but no loop defines it", i);
+    }
   }
-  if (operands.once() && !known.once) return reader.refuse("a draw cannot run once");
-  reader.enter(number, known.name, start + static_cast<std::size_t>(length));
-  instructions[index] = known.decode(operands, *chosen().body);
-  if (!instructions[index] || !reader.end()) return false;
-  reader.leave();
   return true;
 }
 

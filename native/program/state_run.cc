@@ -14,9 +14,9 @@ bool Program::State::prepareWrites(const RunArguments& arguments, Running& runni
   for (std::size_t i = writeStart; i < instructions.size(); ++i) {
     running.shared = shared.data() + ownShared[i - writeStart];
     const bool succeeded = instructions[i]->prepare(running);
-    stopwatch.set(i);
+    stopwatch.set(instructions[i]->number());
     if (succeeded) continue;
-    running.failure->instruction = i;
+    running.failure->instruction = instructions[i]->number();
     return false;
   }
   return true;
@@ -25,22 +25,19 @@ bool Program::State::prepareWrites(const RunArguments& arguments, Running& runni
 bool Program::State::runRange(const RunArguments& arguments, Running& running, std::size_t from,
                               std::size_t to) {
   Stopwatch stopwatch(running.dry ? nullptr : arguments.nanoseconds);
-  for (std::size_t instruction = from; instruction < to; ++instruction) {
+  for (std::size_t i = from; i < to; ++i) {
+    Instruction& instruction = *instructions[i];
     // The instructions that write leaves are prepared already.
-    const bool writes = instruction >= writeStart;
-    running.shared = shared.data() + (writes ? ownShared[instruction - writeStart] : 0);
-    const bool succeeded = (writes || instructions[instruction]->prepare(running)) &&
-                           instructions[instruction]->run(running) &&
-                           (!running.check || instructions[instruction]->resultsFinite(running.bases));
-    writes ? stopwatch.add(instruction) : stopwatch.set(instruction);
+    const bool writes = i >= writeStart;
+    running.shared = shared.data() + (writes ? ownShared[i - writeStart] : 0);
+    const bool succeeded = (writes || instruction.prepare(running)) && instruction.runAndCheck(running);
+    writes ? stopwatch.add(instruction.number()) : stopwatch.set(instruction.number());
     if (!succeeded) {
-      running.failure->instruction = instruction;
+      // A loop has reported which of its instructions has failed.
+      if (running.failure->loops == 0) running.failure->instruction = instruction.number();
       return false;
     }
-    if (arguments.cancelled != nullptr && instruction < writeStart &&
-        arguments.cancelled->load(std::memory_order_relaxed)) {
-      return true;
-    }
+    if (!writes && running.isCancelled()) return true;
   }
   return true;
 }
@@ -71,8 +68,7 @@ bool Program::State::runOnce(const RunArguments& arguments, Running& running) {
   if (kept != nullptr) kept->begin();
   if (!runRange(arguments, running, 0, onceCount)) return false;
   // After a cancellation, some of the instructions may not have run.
-  const bool whole = arguments.cancelled == nullptr || !arguments.cancelled->load(std::memory_order_relaxed);
-  if (kept != nullptr && whole) kept->finish(arguments.checkFinite);
+  if (kept != nullptr && !running.isCancelled()) kept->finish(arguments.checkFinite);
   return true;
 }
 
@@ -97,24 +93,21 @@ void Program::State::copyOutputs(void* const* targets) {
 
 RunResult Program::State::run(const RunArguments& arguments, RunFailure& failure) {
   for (std::size_t i = 0; i < feeds.size(); ++i) bases[feeds[i]] = static_cast<char*>(arguments.feeds[i]);
-  Running running = {bases.data(),   buffers.data(),
-                     scratch.data(), scratchPitch,
-                     shared.data(),  std::min({arguments.threads, slots, Pool::instance().threads()}),
-                     arguments.run,  arguments.checkFinite,
-                     false,          &failure};
+  Running running = {
+      bases.data(),  buffers.data(),        scratch.data(),
+      scratchPitch,  shared.data(),         std::min({arguments.threads, slots, Pool::instance().threads()}),
+      arguments.run, arguments.checkFinite, false,
+      &failure,      arguments.cancelled,   arguments.nanoseconds};
   failure = {};
-  const auto cancelled = [&] {
-    return arguments.cancelled != nullptr && arguments.cancelled->load(std::memory_order_relaxed);
-  };
-  if (cancelled()) return RunResult::cancelled;
+  if (running.isCancelled()) return RunResult::cancelled;
   const bool mayFail = failsLate || arguments.checkFinite || arguments.cancelled != nullptr;
   placeOutputs(arguments.outputs, !arguments.keepOutputs || !mayFail);
   const auto failed = [&] { return failure.outOfRange ? RunResult::outOfRange : RunResult::notFinite; };
   if (!runOnce(arguments, running)) return failed();
   // The other instructions may read values that instructions have not computed because of a cancellation.
-  if (cancelled()) return RunResult::cancelled;
+  if (running.isCancelled()) return RunResult::cancelled;
   if (!runRange(arguments, running, onceCount, writeStart)) return failed();
-  if (cancelled()) return RunResult::cancelled;
+  if (running.isCancelled()) return RunResult::cancelled;
   if (!prepareWrites(arguments, running)) return failed();
   const bool writes = writeStart < instructions.size();
   // If possible, outputs are copied after the dry run. Then a run that ends as notFinite does not change the

@@ -76,7 +76,7 @@ TEST_CASE("a draw that breaks a rule is refused") {
   const Numbers valid = {drawn, 40, uniform, f32, 7};
   CHECK(refusal(loads(valid)) == "");
   CHECK(refusal(loads(valid, {4, 36, -1})) == "");
-  refuses(loads({7, 40, uniform, f32, 7}), "the kind of buffer 4");
+  refuses(loads({8, 40, uniform, f32, 7}), "the kind of buffer 4");
   refuses(loads({drawn, 0.5, uniform, f32, 7}), "the size of buffer 4");
   refuses(loads({drawn, 40, map("add"), f32, 7}),
           "the kernel of buffer 4 is 'add' of family map, expected random");

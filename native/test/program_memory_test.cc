@@ -88,6 +88,7 @@ TEST_CASE("a run allocates nothing") {
     addSomeRandom(generator, code, space);
     addSomeCopy(generator, code, space, false);
     for (std::int64_t id = 0; id < routineCount; ++id) addRoutine(generator, code, space, *routines[id]);
+    for (int i = 0; i < 3; ++i) addSomeLoop(generator, code, space);
     code.writesBegin();
     addSomeGroup(generator, code, space, true);
     Memory memory(code);

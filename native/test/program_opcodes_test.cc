@@ -27,6 +27,7 @@ TEST_CASE("packed products equal those of three loops") { holdMany(500, addSomeP
 TEST_CASE("reductions equal those of loops") { holdMany(500, addSomeReduction); }
 TEST_CASE("batched products equal those of loops") { holdMany(300, addSomeBatchProduct); }
 TEST_CASE("random draws depend on their seed and run") { holdMany(100, addSomeRandom); }
+TEST_CASE("loops equal loops that execute one instruction after another") { holdMany(600, addSomeLoop); }
 TEST_CASE("copies move every element") {
   holdMany(500, [](Generator& generator, Code& code, Space& space) {
     addSomeCopy(generator, code, space, false);

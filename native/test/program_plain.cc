@@ -4,6 +4,7 @@
 
 #include "kernels/gemm.h"
 #include "program/pool.h"
+#include "test/loop_plain.h"
 #include "test/program_support.h"
 #include "test/routine_plain.h"
 #include "test/row_group_plain.h"
@@ -16,8 +17,8 @@ class Plain {
  public:
   Plain(Memory& memory, std::uint64_t run) : memory_(memory), run_(run) {}
 
-  void instruction(const Code::Numbers& numbers) {
-    next_ = numbers.data();
+  void instruction(const double* numbers) {
+    next_ = numbers;
     const auto operation = static_cast<Operation>(number());
     number();
     switch (operation) {
@@ -41,6 +42,8 @@ class Plain {
         return runRoutine();
       case rowGroup:
         return runRowGroupPlainly(next_, memory_);
+      case loop:
+        return runLoopPlainly(next_, memory_, [this](const double* one) { instruction(one); });
     }
   }
 
@@ -65,8 +68,8 @@ class Plain {
     }
   };
   char* location() {
-    Bytes& buffer = memory_.buffers[static_cast<std::size_t>(number())];
-    return buffer.data() + number();
+    char* const start = memory_.start(*next_++);
+    return start + number();
   }
   Strided strided(std::int64_t rank) {
     char* data = location();
@@ -356,7 +359,7 @@ void runPlainly(const Code& code, Memory& memory, std::uint64_t run) {
       copyOutputs();
       copied = true;
     }
-    Plain(memory, run).instruction(code.instructions[i]);
+    Plain(memory, run).instruction(code.instructions[i].data());
   }
   if (!copied) copyOutputs();
 }

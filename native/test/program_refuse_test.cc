@@ -307,10 +307,10 @@ TEST_CASE("a program whose frame breaks a rule is refused") {
   says(changed(3, 0), "only groups, copies and routines");
   says(changed(4, 1e9), "the number of outputs");
   says(changed(5, 2), "the number of instructions that run once is 2, expected an integer from 0 to 1");
-  says(changed(5, 1), "instruction 0 (random): a draw cannot run once");
+  says(changed(5, 1), "instruction 0 (random): draws and loops cannot run once");
   says(changed(6, 1), "buffer 0 is a variable, expected buffer 0 and no other to be the arena");
   says(changed(8, 0), "buffer 1 is the arena");
-  says(changed(8, 7), "the kind of buffer 1");
+  says(changed(8, 8), "the kind of buffer 1");
   says(changed(8, 5), "buffer 1 is 256 bytes of kept values, but 0 were passed");
   says(changed(8, 4), "it has 1 leaves, but 2 were passed");
   says(changed(8, 3), "it has 1 leaves, but 2 were passed");
@@ -321,8 +321,8 @@ TEST_CASE("a program whose frame breaks a rule is refused") {
   says(changed(15, 49), "the view of output 0 reaches beyond buffer 0");
   says(changed(16, 4), "the buffer of output 0");
   says(changed(17, 66), "the byte offset of output 0");
-  says(changed(18, 0), "the opcode is 0, expected an integer from 1 to 10");
-  says(changed(18, 11), "the opcode is 11");
+  says(changed(18, 0), "the opcode is 0, expected an integer from 1 to 11");
+  says(changed(18, 12), "the opcode is 12");
   says(changed(19, 1), "the length");
   says(changed(19, 9), "the length");
   says(changed(19, 7), "instruction 0 (random): the code ends where");

@@ -244,7 +244,7 @@ void addSomePackedProduct(Generator& generator, Code& code, Space& space) {
   const DType type = someFloat(generator);
   const std::int64_t m = someExtent(generator), n = someExtent(generator), k = someExtent(generator);
   const auto bytes = packedBytes(type, k, n);
-  const double panels = space.take(space.inArena(), type, bytes / sizeOf(type), 64);
+  const double panels = space.take(space.forPanels(), type, bytes / sizeOf(type), 64);
   // The matrix is packed from four pieces that meet at a random point.
   const std::int64_t top = between(generator, 0, k), left = between(generator, 0, n);
   Numbers pieces = {4};
@@ -256,10 +256,10 @@ void addSomePackedProduct(Generator& generator, Code& code, Space& space) {
     const Numbers matrix = someMatrix(generator, space, type, rows, columns);
     pieces.insert(pieces.end(), matrix.begin(), matrix.end());
   }
-  code.add(pack, {{number(type), number(k), number(n), space.inArena(), panels}, pieces});
+  code.add(pack, {{number(type), number(k), number(n), space.forPanels(), panels}, pieces});
   code.add(packedProduct, {{number(type), number(m), number(n), number(k), someAccumulate(generator, type)},
                            someMatrix(generator, space, type, m, k),
-                           {space.inArena(), panels},
+                           {space.forPanels(), panels},
                            someResult(generator, space, type, m, n)});
 }
 
@@ -332,43 +332,39 @@ void addSomeCopy(Generator& generator, Code& code, Space& space, bool writing) {
                   placed(space, to, type, someView(generator, sizes, false, true))});
 }
 
+void addSomeInstruction(Generator& generator, Code& code, Space& space, std::int64_t kind) {
+  switch (kind) {
+    case 0:
+    case 1:
+      return addSomeGroup(generator, code, space, false);
+    case 2:
+      return addSomeProduct(generator, code, space);
+    case 3:
+      return addSomePackedProduct(generator, code, space);
+    case 4:
+      return addSomeReduction(generator, code, space);
+    case 5:
+      return addSomeBatchProduct(generator, code, space);
+    case 6:
+    case 7:
+      return addSomeRoutine(generator, code, space);
+    case 8:
+    case 9:
+      return addSomeRowGroup(generator, code, space);
+    case 10:
+      return addSomeLoop(generator, code, space);
+    default:
+      addSomeRandom(generator, code, space);
+      return addSomeCopy(generator, code, space, false);
+  }
+}
+
 Code someProgram(Generator& generator) {
   Code code;
   Space space(code);
   if (between(generator, 0, 2) == 0) addSomeKept(generator, code, space);
-  const std::int64_t first = between(generator, 0, 10);
-  for (std::int64_t i = 0; i < 3; ++i) {
-    switch ((first + i) % 11) {
-      case 0:
-      case 1:
-        addSomeGroup(generator, code, space, false);
-        break;
-      case 2:
-        addSomeProduct(generator, code, space);
-        break;
-      case 3:
-        addSomePackedProduct(generator, code, space);
-        break;
-      case 4:
-        addSomeReduction(generator, code, space);
-        break;
-      case 5:
-        addSomeBatchProduct(generator, code, space);
-        break;
-      case 6:
-      case 7:
-        addSomeRoutine(generator, code, space);
-        break;
-      case 8:
-      case 9:
-        addSomeRowGroup(generator, code, space);
-        break;
-      default:
-        addSomeRandom(generator, code, space);
-        addSomeCopy(generator, code, space, false);
-        break;
-    }
-  }
+  const std::int64_t first = between(generator, 0, 11);
+  for (std::int64_t i = 0; i < 3; ++i) addSomeInstruction(generator, code, space, (first + i) % 12);
   if (between(generator, 0, 1) == 0) addDirectOutput(generator, code);
   if (between(generator, 0, 1) == 0) {
     code.writesBegin();

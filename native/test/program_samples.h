@@ -7,12 +7,11 @@
 namespace forebay::test {
 
 // The buffers of a random program: the arena, one variable, constant and feed for each dtype, and one draw of
-// each distribution for each floating dtype. A buffer
-// grows when memory for an operand is reserved in it.
+// each distribution for each floating dtype. A buffer grows when memory for an operand is reserved in it.
 class Space {
  public:
   explicit Space(Code& code) : code_(code) {
-    arena_ = code.buffer(arena, 0);
+    panels_ = arena_ = code.buffer(arena, 0);
     for (int type = 0; type < 5; ++type) {
       variables_[type] = code.buffer(variable, 0, type);
       constants_[type] = code.buffer(constant, 0, type);
@@ -23,7 +22,20 @@ class Space {
     }
   }
 
+  // The buffers that a loop in `outer` uses. Its arena is a window, and its other buffers are windows or
+  // those of `outer`.
+  Space(Generator& generator, const Space& outer);
+  Space(const Space&) = delete;
+  Space& operator=(const Space&) = delete;
+
+  // The windows of a loop, as [buffer, parent]. The first one is its arena.
+  const std::vector<Code::Numbers>& windows() const { return windows_; }
+  double bytesOf(double buffer) const { return code_.buffers[static_cast<std::size_t>(buffer)][1]; }
+
   double inArena() const { return arena_; }
+  // The buffer for panels, which cannot be in windows.
+  double forPanels() const { return panels_; }
+  double constantOf(DType type) const { return constants_[static_cast<int>(type)]; }
   double variableOf(DType type) const { return variables_[static_cast<int>(type)]; }
   // Returns a random buffer that can be read as `type`. The arena can only be read as float32, because it is
   // filled with float32 numbers.
@@ -50,9 +62,12 @@ class Space {
   }
 
  private:
+  double windowIn(double parent);
+
   Code& code_;
+  std::vector<Code::Numbers> windows_;
   static constexpr const char* distributions[] = {"uniform", "normal", "truncatedNormal"};
-  double arena_, variables_[5], constants_[5], feeds_[5], draws_[2][3];
+  double arena_, panels_, variables_[5], constants_[5], feeds_[5], draws_[2][3];
 };
 
 // Adds a group (an instruction that executes a fused loop) of up to 5 loads, 14 steps and 4 stores, with 1 to
@@ -70,6 +85,11 @@ void addSomeReduction(Generator& generator, Code& code, Space& space);
 void addSomeBatchProduct(Generator& generator, Code& code, Space& space);
 void addSomeRandom(Generator& generator, Code& code, Space& space);
 void addSomeCopy(Generator& generator, Code& code, Space& space, bool writing);
+// Adds a loop of up to 4 iterations with random instructions, which may be loops (program_loop_samples.cc).
+void addSomeLoop(Generator& generator, Code& code, Space& space);
+// Adds an instruction, or several that belong together. Each number from 0 to 11 is another kind of
+// instruction.
+void addSomeInstruction(Generator& generator, Code& code, Space& space, std::int64_t kind);
 
 // Adds a call of the routine `row` (program_routine_samples.cc). Its indices are in range if the memory is
 // filled with numbers from -8 to 8, as Memory does.

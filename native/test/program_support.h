@@ -17,7 +17,7 @@
 
 namespace forebay::test {
 
-enum BufferKind { arena, variable, constant, feed, output, keptValues, drawn };
+enum BufferKind { arena, variable, constant, feed, output, keptValues, drawn, window };
 enum Operation {
   group = 1,
   product,
@@ -28,7 +28,8 @@ enum Operation {
   draw,
   copy,
   routine,
-  rowGroup
+  rowGroup,
+  loop
 };
 
 constexpr double none = -1, f32 = 0, f64 = 1, i32 = 2, b8 = 3, u8 = 4;
@@ -61,10 +62,28 @@ struct Code {
   }
   // Appends an instruction. The numbers after [opcode, length] are given in pieces.
   void add(Operation operation, const std::vector<Numbers>& pieces) {
+    instructions.push_back(instructionOf(operation, pieces));
+  }
+  static Numbers instructionOf(Operation operation, const std::vector<Numbers>& pieces) {
     Numbers instruction = {static_cast<double>(operation), 2};
     for (const Numbers& piece : pieces) instruction.insert(instruction.end(), piece.begin(), piece.end());
     instruction[1] = static_cast<double>(instruction.size());
-    instructions.push_back(instruction);
+    return instruction;
+  }
+  // Returns a loop. The windows are [buffer, parent, byteOffset, step, period], and an instruction of the
+  // body is [first, end, opcode, length, …].
+  static Numbers loopOf(double count, const std::vector<Numbers>& windows, const std::vector<Numbers>& body) {
+    std::vector<Numbers> pieces = {{count, static_cast<double>(windows.size())}};
+    pieces.insert(pieces.end(), windows.begin(), windows.end());
+    pieces.push_back({static_cast<double>(body.size())});
+    pieces.insert(pieces.end(), body.begin(), body.end());
+    return instructionOf(loop, pieces);
+  }
+  // Returns an instruction of the body of a loop.
+  static Numbers within(double first, double end, const Numbers& instruction) {
+    Numbers part = {first, end};
+    part.insert(part.end(), instruction.begin(), instruction.end());
+    return part;
   }
   void onceEnds() { onceCount = static_cast<double>(instructions.size()); }
   void writesBegin() { writeStart = static_cast<double>(instructions.size()); }
@@ -91,6 +110,8 @@ struct Memory {
   std::vector<BufferKind> kinds;
   std::vector<Bytes> buffers;
   std::vector<Bytes> outputs;
+  // The addresses of windows in the iterations that runPlainly() executes, by their buffers.
+  std::vector<char*> windows;
   // The memory of the buffer of kept values. The buffer above is for runPlainly().
   std::shared_ptr<KeptValues> kept;
 
@@ -99,7 +120,7 @@ struct Memory {
     Generator generator(seed);
     for (std::size_t i = 0; i < code.buffers.size(); ++i) {
       kinds.push_back(static_cast<BufferKind>(code.buffers[i][0]));
-      buffers.emplace_back(static_cast<std::size_t>(code.buffers[i][1]));
+      buffers.emplace_back(kinds.back() == window ? 0 : static_cast<std::size_t>(code.buffers[i][1]));
       if (kinds.back() == keptValues) {
         kept = std::make_shared<KeptValues>();
         REQUIRE(kept->allocate(buffers.back().size()));
@@ -110,6 +131,7 @@ struct Memory {
       if (code.types[i] == b8) fillBools(generator, buffers.back());
       if (code.types[i] == u8) fill<std::uint8_t>(generator, buffers.back());
     }
+    windows.resize(buffers.size());
     for (const Code::Numbers& output : code.outputs) {
       outputs.emplace_back(static_cast<std::size_t>(output[1]) * sizeOf(static_cast<DType>(output[0])));
     }
@@ -138,6 +160,11 @@ struct Memory {
     }
   }
 
+  // Returns the address of a buffer, which may be a window.
+  char* start(double buffer) {
+    const auto index = static_cast<std::size_t>(buffer);
+    return kinds[index] == window ? windows[index] : buffers[index].data();
+  }
   template <class T>
   T* of(double buffer) {
     return reinterpret_cast<T*>(buffers[static_cast<std::size_t>(buffer)].data());

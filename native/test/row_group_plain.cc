@@ -57,7 +57,7 @@ class PlainRows {
 
   Operand operand(std::size_t strides) {
     const std::vector<std::int64_t> at = take(2);
-    char* const data = memory_.buffers[static_cast<std::size_t>(at[0])].data() + at[1];
+    char* const data = memory_.start(static_cast<double>(at[0])) + at[1];
     return {data, take(static_cast<std::int64_t>(strides))};
   }
 

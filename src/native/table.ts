@@ -7,7 +7,7 @@
 import type { DType } from '../tensor/dtype.js';
 
 /** The version of the interface of the addon. It changes whenever the arguments of an entry point change. */
-export const abi = 8;
+export const abi = 9;
 
 /**
  * The types of elements in the registers of a group. A bool that belongs to elements of 4 or 8 bytes is a mask: a word of

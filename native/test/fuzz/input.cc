@@ -131,6 +131,29 @@ Parts::Numbers Parts::join() const {
   return code;
 }
 
+namespace {
+
+// The work of a loop: that of its windows in each iteration, and that of the executions of its body.
+double workOfLoop(const Parts::Numbers& instruction) {
+  const auto at = [&](std::size_t i) { return i < instruction.size() ? instruction[i] : 0; };
+  const double count = at(2), windows = at(3);
+  std::size_t next = 4 + 5 * static_cast<std::size_t>(windows);
+  const double parts = at(next++);
+  double work = count * (1 + windows + parts);
+  for (double i = 0; i < parts && next + 4 <= instruction.size(); ++i) {
+    const auto length = static_cast<std::size_t>(instruction[next + 3]);
+    const auto first = instruction.begin() + static_cast<std::ptrdiff_t>(next + 2);
+    const double executions = instruction[next + 1] - instruction[next];
+    if (executions > 0) {
+      work += executions * (1 + workOf({first, first + static_cast<std::ptrdiff_t>(length)}));
+    }
+    next += 2 + length;
+  }
+  return work;
+}
+
+}  // namespace
+
 // Reads the numbers at the positions that program/code.h defines for each opcode.
 double workOf(const Parts::Numbers& instruction) {
   const auto at = [&](std::size_t i) { return i < instruction.size() ? instruction[i] : 0; };
@@ -167,6 +190,8 @@ double workOf(const Parts::Numbers& instruction) {
         elements += 1 + product(instruction, first, rank + 1);
       return elements * static_cast<double>(1 + loads + steps + stores + closes);
     }
+    case 11:
+      return workOfLoop(instruction);
     default:
       return at(3) * at(4) * at(5);
   }

@@ -120,6 +120,7 @@ void runAs(Program& program, std::uint8_t how) {
   }
   if (result == RunResult::notFinite && failure.instruction >= program.instructionCount())
     broken("no instruction");
+  if (failure.loops < 0 || failure.loops > maxLoopDepth) broken("too many loops");
   if (result != RunResult::cancelled && cancelled && arguments.cancelled != nullptr) broken("not cancelled");
 }
 
