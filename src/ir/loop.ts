@@ -13,14 +13,20 @@ import type { Ref } from './value.js';
 import { dense } from './view.js';
 
 /**
- * A value that is carried from step to step, in one or more slots of memory: slot 0 has the first value. With `count + 1`
- * slots, each step reads one slot and writes the next one (or, in a loop that runs backwards, the one before), so all
- * values remain. With two slots, the steps read and write them by turns. With one slot, the step adds to it in place: it
- * is a sum over all steps, which begins as 0 and has no operand.
+ * A value that is carried from step to step, in one or more slots of memory:
+ * - all: each step reads one of `count + 1` slots and writes the next one, so that all values remain. The first value is in
+ *   slot 0. In a loop that runs backwards, it is in the last slot, and each step writes the slot before.
+ * - last: the steps read and write two slots by turns. The first value is in slot 0.
+ * - sum: each step adds to the only slot in place. It begins as 0 and has no operand.
  */
 export interface IrCarry {
   readonly argument: Argument;
-  readonly slots: number;
+  readonly kept: 'all' | 'last' | 'sum';
+}
+
+/** Returns the number of slots of a carry in a loop of `count` steps. */
+export function slotsOf({ kept }: IrCarry, count: number): number {
+  return kept === 'all' ? count + 1 : kept === 'last' ? 2 : 1;
 }
 
 /** A part of a result of a loop: contiguous elements. */
@@ -61,7 +67,7 @@ export class IrLoop {
 
   /** The carries that have an operand: those that are no sums. */
   get initials(): readonly IrCarry[] {
-    return this.carries.filter(({ slots }) => slots > 1);
+    return this.carries.filter(({ kept }) => kept !== 'sum');
   }
 }
 

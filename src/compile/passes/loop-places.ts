@@ -43,7 +43,7 @@ export function loopPlaces(
     const { start, end, first } = windows.carried(carry, whole);
     leaves.set(carry.argument, start);
     outputs.push({ ref: roots[i] as Ref, at: end });
-    begins.push({ from: carry.slots > 1 ? operands[next++] : undefined, to: first });
+    begins.push({ from: carry.kept === 'sum' ? undefined : operands[next++], to: first });
   }
   for (const row of rows) leaves.set(row, windows.row(operands[next++] as Location));
   for (const capture of captures) leaves.set(capture, operands[next++] as Location);
@@ -79,21 +79,20 @@ class Windows {
   }
 
   /** Returns the slots of a carry at the start and at the end of a step, and the slot of its first value. */
-  carried({ slots }: IrCarry, { memory, offset, shape }: Location) {
-    const own = slots === 1 ? shape : shape.slice(1);
+  carried({ kept }: IrCarry, { memory, offset, shape }: Location) {
+    const own = kept === 'sum' ? shape : shape.slice(1);
     const size = count(own);
     const slot = (index: number): Location => ({
       memory,
       ...dense(own),
       offset: offset + index * size,
     });
-    if (slots === 1) return { start: slot(0), end: slot(0), first: slot(0) };
+    if (kept === 'sum') return { start: slot(0), end: slot(0), first: slot(0) };
     const at = (index: number, by: number, period: number) =>
       this.#moving(slot(index), by * size, period);
     const { count: steps, reverse } = this.loop;
-    // With one step, two slots are all values.
-    if (slots === 2 && steps > 1) return { start: at(0, 1, 2), end: at(1, -1, 2), first: slot(0) };
-    if (reverse && slots > 2) {
+    if (kept === 'last') return { start: at(0, 1, 2), end: at(1, -1, 2), first: slot(0) };
+    if (reverse) {
       return { start: at(steps, -1, 0), end: at(steps - 1, -1, 0), first: slot(steps) };
     }
     return { start: at(0, 1, 0), end: at(1, 1, 0), first: slot(0) };

@@ -14,7 +14,7 @@ import {
 } from '../../graph/loop.js';
 import type { Node } from '../../graph/node.js';
 import { Builder } from '../../ir/builder.js';
-import { type Found, type IrCarry, IrLoop } from '../../ir/loop.js';
+import { type Found, type IrCarry, IrLoop, slotsOf } from '../../ir/loop.js';
 import { type Details, type Ref, viewed } from '../../ir/value.js';
 import { count, equalLists } from '../../ir/view.js';
 import { loopValue } from '../../primitives/scan.js';
@@ -205,15 +205,17 @@ class Results {
     readonly details: NonNullable<Details['results']>;
   } {
     const { steps, active } = this;
-    const slots = (at: number) => (this.#remain[at] ? steps + 1 : 2);
     const carries: IrCarry[] = [
-      ...active.map(({ argument }, i) => ({ argument, slots: slots(i) })),
-      ...this.#sums.map(({ argument }) => ({ argument, slots: 1 })),
+      ...active.map(({ argument }, i): IrCarry => {
+        return { argument, kept: this.#remain[i] ? 'all' : 'last' };
+      }),
+      ...this.#sums.map(({ argument }): IrCarry => ({ argument, kept: 'sum' })),
     ];
     const roots = [...this.#nexts, ...this.#sums.map(({ next }) => next), ...this.#stacked];
     const details = roots.map(({ value: { dtype }, shape }, i): readonly [DType, ...number[]] => {
-      const own = carries[i]?.slots;
-      return own === 1 ? [dtype, ...shape] : [dtype, own ?? steps, ...shape];
+      const carry = carries[i];
+      if (carry?.kept === 'sum') return [dtype, ...shape];
+      return [dtype, carry ? slotsOf(carry, steps) : steps, ...shape];
     });
     const found = new Map<string, Found>();
     for (const [key, at] of this.#at) {

@@ -1,9 +1,9 @@
 /** Distributes one loop: decides what leaves it, and makes the loop that remains. */
 
-import { Argument } from '../../../graph/leaf.js';
+import { Argument, type Leaf } from '../../../graph/leaf.js';
 import { finished } from '../../../graph/sliced.js';
 import type { Builder } from '../../../ir/builder.js';
-import { type IrCarry, IrLoop } from '../../../ir/loop.js';
+import { type IrCarry, IrLoop, slotsOf } from '../../../ir/loop.js';
 import {
   type Details,
   type Ref,
@@ -59,6 +59,8 @@ class Distribution {
   /** What the loop still computes. */
   readonly #keptRows: Output[] = [];
   readonly #keptTerms: Output[] = [];
+  /** The rows that are computed before the loop. Values of the body read their arguments after it has been rebuilt. */
+  readonly #before = new Map<Leaf, Ref>();
   /** The values of which it is decided what the loop stacks for them. */
   readonly #stackedFor = new Set<Value>();
   /** The values that the loop must stack for what is computed outside. */
@@ -79,12 +81,14 @@ class Distribution {
   /** The leaf of a carry that is not a sum, by its index among the carries. */
   #carryOf(value: Value): number {
     const { leaf } = value.details;
-    return this.#loop.carries.findIndex(({ argument, slots }) => argument === leaf && slots > 1);
+    return this.#loop.carries.findIndex(
+      ({ argument, kept }) => argument === leaf && kept !== 'sum',
+    );
   }
 
   #isSum(value: Value): boolean {
     const { leaf } = value.details;
-    return this.#loop.carries.some(({ argument, slots }) => argument === leaf && slots === 1);
+    return this.#loop.carries.some(({ argument, kept }) => argument === leaf && kept === 'sum');
   }
 
   #classify(): void {
@@ -117,14 +121,14 @@ class Distribution {
 
   #choose(): void {
     const { roots, carries } = this.#loop;
-    for (const [i, { slots }] of carries.entries())
-      if (slots > 1) this.#keep((roots[i] as Ref).value);
+    for (const [i, carry] of carries.entries())
+      if (carry.kept !== 'sum') this.#keep((roots[i] as Ref).value);
     const outputs: { output: Output; total: boolean }[] = [];
     for (const result of this.read) {
       const root = roots[result] as Ref;
       const carry = carries[result];
       if (carry === undefined) outputs.push({ output: { result, ref: root }, total: false });
-      else if (carry.slots === 1) {
+      else if (carry.kept === 'sum') {
         for (const ref of this.#termsOf(root))
           outputs.push({ output: { result, ref }, total: true });
       }
@@ -201,19 +205,21 @@ class Distribution {
       build.fire('distribute: before a loop');
       const argument = new Argument('rows', one.shape, one.dtype, 'a loop');
       hoisted.set(one, argument);
-      rows.push({ argument, ref: before.rows(one.whole) });
+      const ref = before.rows(one.whole);
+      this.#before.set(argument, ref);
+      rows.push({ argument, ref });
     }
 
     // The results of the loop that remains: carries, sums, rows, and values that are stacked.
     const stacked = [...this.#stacked];
     const remains = carries.map(
-      (carry, i) => carry.slots > 2 || stacked.some((one) => this.#carryOf(one) === i),
+      (carry, i) => carry.kept === 'all' || stacked.some((one) => this.#carryOf(one) === i),
     );
     const kept: { carry: IrCarry; root: Ref; old: number }[] = [];
     for (const [i, carry] of carries.entries()) {
-      if (carry.slots > 1) {
-        const slots = remains[i] ? steps + 1 : carry.slots;
-        kept.push({ carry: { ...carry, slots }, root: roots[i] as Ref, old: i });
+      if (carry.kept !== 'sum') {
+        const own: IrCarry = remains[i] ? { ...carry, kept: 'all' } : carry;
+        kept.push({ carry: own, root: roots[i] as Ref, old: i });
         continue;
       }
       const terms = this.#keptTerms.filter(({ result }) => result === i).map(({ ref }) => ref);
@@ -242,8 +248,9 @@ class Distribution {
       .filter(({ argument }) => leaves.has(argument));
     const results = newRoots.map(
       ({ value: { dtype }, shape }, i): NonNullable<Details['results']>[number] => {
-        const slots = kept[i]?.carry.slots;
-        return slots === 1 ? [dtype, ...shape] : [dtype, slots ?? steps, ...shape];
+        const carry = kept[i]?.carry;
+        if (carry?.kept === 'sum') return [dtype, ...shape];
+        return [dtype, carry ? slotsOf(carry, steps) : steps, ...shape];
       },
     );
     const ref = loopValue(build, {
@@ -304,7 +311,7 @@ class Distribution {
     const found = new Map<number, Ref>();
     kept.forEach(({ carry, old }, i) => {
       if (!this.read.has(old)) return;
-      const grown = carry.slots !== carries[old]?.slots;
+      const grown = carry.kept !== carries[old]?.kept;
       found.set(old, grown ? this.#lastOf(resultAt(i)) : resultAt(i));
     });
     for (const [i, { result }] of this.#keptRows.entries())
@@ -371,6 +378,8 @@ class Distribution {
   #leafOutside(value: Value): Outside | undefined {
     const { leaf } = value.details;
     if (!leaf) return undefined;
+    const before = this.#before.get(leaf);
+    if (before) return { kind: 'rows', ref: before };
     const loop = this.#loop;
     const first = loop.initials.length;
     const row = loop.rows.indexOf(leaf as Argument);
@@ -391,7 +400,9 @@ class Distribution {
     return (
       this.#keptRows.some(isRoot) ||
       this.#keptTerms.some(isRoot) ||
-      this.#loop.carries.some(({ slots }, i) => slots > 1 && this.#loop.roots[i]?.value === value)
+      this.#loop.carries.some(
+        (carry, i) => carry.kept !== 'sum' && this.#loop.roots[i]?.value === value,
+      )
     );
   }
 }
