@@ -25,7 +25,8 @@ export function groups({ workloads, tensorsOf, buildGraph }) {
     return { get: (name) => ({ ...tensors.get(name), values: zeros(tensors.get(name)) }) };
   };
   const graphs = models(fb, { workloads, buildGraph, startOf });
-  const encode = ({ outputs, updates }) => specialise(outputs, updates, new Map()).code;
+  const encode = ({ outputs, updates, bindings = new Map() }) =>
+    specialise(outputs, updates, bindings).code;
   return emit(collect(graphs, kernels, encode, phasesOf));
 }
 

@@ -111,10 +111,12 @@ export class Builder {
     return this.#layouts.of(shape).shape;
   }
 
-  leaf(leaf: Leaf, shape: readonly number[]): Ref {
+  /** @param consumable see `Details.consumable` */
+  leaf(leaf: Leaf, shape: readonly number[], consumable = false): Ref {
+    const details = consumable ? { leaf, consumable } : { leaf };
     const value =
       this.#leaves.get(leaf) ??
-      new Value(this.#next++, 'leaf', leaf.dtype, [], { leaf }, leaf, this.#layouts.of(shape));
+      new Value(this.#next++, 'leaf', leaf.dtype, [], details, leaf, this.#layouts.of(shape));
     this.#leaves.set(leaf, value);
     return value.whole;
   }

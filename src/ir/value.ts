@@ -71,6 +71,8 @@ export interface Details {
   /** For a further result: its index among the results of the instruction that computes the operand. */
   readonly result?: number | undefined;
   readonly loop?: IrLoop | undefined;
+  /** For a leaf of the body of a loop: whether the body may write to its memory, because nothing else reads it. */
+  readonly consumable?: boolean | undefined;
   /** For an assembled value: the start of each block along each axis. */
   readonly starts?: readonly (readonly number[])[] | undefined;
   /** For an assembled value: whether blocks overlap. Where they overlap, they are added. */

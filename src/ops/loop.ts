@@ -88,15 +88,14 @@ export function closeLoop(open: OpenLoop): ClosedLoop {
   const inside = insideOf(roots, open);
   const replacements = new Map<Node, Node>();
   const rows = [...open.rows];
-  const captures: { readonly argument: Argument; readonly value: Node }[] = [];
+  const outside = new Set<Node>();
   const replaced = (node: Node): Argument => {
     const argument = new Argument(node.name ?? `#${node.id}`, node.shape, node.dtype, scan);
     replacements.set(node, argument);
     return argument;
   };
   const capture = (node: Node) => {
-    if (inside.has(node) || replacements.has(node) || isNumber(node)) return;
-    captures.push({ argument: replaced(node), value: node });
+    if (!inside.has(node) && !isNumber(node)) outside.add(node);
   };
   for (const node of inside) {
     const carried = sideUpdateIn(node);
@@ -109,6 +108,10 @@ export function closeLoop(open: OpenLoop): ClosedLoop {
     node.inputs.forEach(capture);
   }
   roots.forEach(capture);
+  // In the order of the ids, by which the compiler orders weights: it is the same in the body as outside.
+  const captures = [...outside]
+    .sort((a, b) => a.id - b.id)
+    .map((value) => ({ argument: replaced(value), value }));
   const made = rebuilt(roots, replacements);
   const loop = new Loop({
     name,

@@ -2,6 +2,7 @@
 
 const groupOpcode = 1;
 const rowsOpcode = 10;
+const loopOpcode = 11;
 const drawBuffer = 6;
 const dtypes = ['float32', 'float64', 'int32', 'bool', 'uint8', 'mask32', 'mask64'];
 const masks = { float32: 'mask32', float64: 'mask64' };
@@ -59,13 +60,27 @@ function buffersOf(code) {
   return { draws, end: at };
 }
 
-/** Yields the numbers of each instruction. */
+/** Yields the numbers of each instruction, also of those in loops. */
 function* instructions(code) {
   const [, , count, , outputs] = code;
   let at = buffersOf(code).end + 4 * outputs;
   for (let i = 0; i < count; i++) {
-    yield code.subarray(at, at + code[at + 1]);
+    yield* withBody(code.subarray(at, at + code[at + 1]));
     at += code[at + 1];
+  }
+}
+
+/** Yields an instruction and, if it is a loop, the instructions of its body. */
+function* withBody(instruction) {
+  yield instruction;
+  if (instruction[0] !== loopOpcode) return;
+  const windows = instruction[3];
+  let at = 4 + 5 * windows;
+  const count = instruction[at++];
+  for (let i = 0; i < count; i++) {
+    at += 2; // the steps in which the instruction runs
+    yield* withBody(instruction.subarray(at, at + instruction[at + 1]));
+    at += instruction[at + 1];
   }
 }
 

@@ -42,6 +42,7 @@ export function* models(fb, bench) {
         yield dense(fb, { dtype, batch, optimizer });
     }
     yield lstm(fb, dtype);
+    for (const layer of ['SimpleRNN', 'GRU', 'LSTM']) yield loop(fb, layer, dtype);
   }
   yield autoencoder(fb);
   for (const dtype of ['float32', 'float64']) {
@@ -81,6 +82,21 @@ function lstm(fb, dtype) {
   const { hidden } = layer.unroll(fb.input('xs', [5, 16, 24], { dtype }));
   const loss = fb.mse(hidden, fb.input('target', hidden.shape, { dtype }));
   return { name: 'lstm', outputs: [loss], updates: fb.adam(loss, layer.parameters) };
+}
+
+/** A recurrent layer over a named number of steps, and over rows of different lengths. */
+function loop(fb, kind, dtype) {
+  const layer = new fb[kind]('layer', { inputs: 24, units: 40, dtype });
+  const xs = fb.input('xs', ['steps', 16, 24], { dtype });
+  const { hidden, last } = layer.unroll(xs);
+  const own = fb.mse(hidden, fb.input('target', hidden.shape, { dtype }));
+  const end = fb.mse(last.hidden, fb.input('end', last.hidden.shape, { dtype }));
+  return {
+    name: `${kind} in a loop`,
+    outputs: [own, end],
+    updates: fb.adam(fb.add(own, end), layer.parameters),
+    bindings: new Map([['steps', 5]]),
+  };
 }
 
 function autoencoder(fb) {

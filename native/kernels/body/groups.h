@@ -296,7 +296,7 @@ struct Loop3 : LoopLists {
   }
 };
 
-// lstm-seed, lstm
+// lstm-seed, lstm, SimpleRNN in a loop and 2 more
 template <class T>
 struct Loop4 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
@@ -641,7 +641,7 @@ struct Loop9 : LoopLists {
   }
 };
 
-// lstm-small, lstm-medium, lstm-large and 13 more
+// lstm-small, lstm-medium, lstm-large and 14 more
 template <class T>
 struct Loop10 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -738,7 +738,7 @@ struct Loop12 : LoopLists {
   }
 };
 
-// vae-seed, vae-128, dense tanh mse sgd and 1 more
+// vae-seed, vae-128, dense tanh mse sgd and 2 more
 template <class T>
 struct Loop13 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
@@ -1091,7 +1091,7 @@ struct Loop18 : LoopLists {
   }
 };
 
-// vae-128, mlp-1, mlp-64 and 8 more
+// vae-128, mlp-1, mlp-64 and 11 more
 template <class T>
 struct Loop19 : LoopLists {
   static constexpr std::uint16_t loadCount = 13;
@@ -3017,7 +3017,7 @@ struct Loop68 : LoopLists {
   }
 };
 
-// lstm
+// lstm, LSTM in a loop
 template <class T>
 struct Loop69 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
@@ -3340,9 +3340,286 @@ struct Loop72 : LoopLists {
   }
 };
 
-// softmax forward and backward
+// SimpleRNN in a loop
 template <class T>
 struct Loop73 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 4;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("square"), {3}},
+      {idOf("sub"), {2, 5}},
+      {idOf("mul"), {4, 6}},
+  };
+  static constexpr std::uint16_t results[] = {7};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v3 = x3[i];
+        const T v4 = Add::of(v0, v1);
+        const T v5 = Square::of(v3);
+        const T v6 = Sub::of(v2, v5);
+        const T v7 = Mul::of(v4, v6);
+        y0[i] = v7;
+      }
+    }
+  }
+};
+
+// GRU in a loop
+template <class T>
+struct Loop74 : LoopLists {
+  static constexpr std::uint16_t loadCount = 11;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("add"), {2, 3}},
+      {idOf("add"), {12, 4}},
+      {idOf("sigmoid"), {13}},
+      {idOf("add"), {5, 6}},
+      {idOf("fma"), {14, 11, 15}},
+      {idOf("tanh"), {16}},
+      {idOf("add"), {7, 8}},
+      {idOf("add"), {18, 9}},
+      {idOf("sigmoid"), {19}},
+      {idOf("sub"), {10, 17}},
+      {idOf("fma"), {20, 21, 17}},
+  };
+  static constexpr std::uint16_t results[] = {11, 14, 17, 20, 22};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      const T* const x8 = rowOf<T>(call, 8, r);
+      const T* const x9 = rowOf<T>(call, 9, r);
+      const T* const x10 = rowOf<T>(call, 10, r);
+      T* const y0 = rowOf<T>(call, 11, r);
+      T* const y1 = rowOf<T>(call, 12, r);
+      T* const y2 = rowOf<T>(call, 13, r);
+      T* const y3 = rowOf<T>(call, 14, r);
+      T* const y4 = rowOf<T>(call, 15, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v4 = x4[i];
+        const T v5 = x5[i];
+        const T v6 = x6[i];
+        const T v7 = x7[i];
+        const T v8 = x8[i];
+        const T v9 = x9[i];
+        const T v10 = x10[i];
+        const T v11 = Add::of(v0, v1);
+        const T v12 = Add::of(v2, v3);
+        const T v13 = Add::of(v12, v4);
+        const T v14 = Sigmoid::of(v13);
+        const T v15 = Add::of(v5, v6);
+        const T v16 = Fma::of(v14, v11, v15);
+        const T v17 = Tanh::of(v16);
+        const T v18 = Add::of(v7, v8);
+        const T v19 = Add::of(v18, v9);
+        const T v20 = Sigmoid::of(v19);
+        const T v21 = Sub::of(v10, v17);
+        const T v22 = Fma::of(v20, v21, v17);
+        y0[i] = v11;
+        y1[i] = v14;
+        y2[i] = v17;
+        y3[i] = v20;
+        y4[i] = v22;
+      }
+    }
+  }
+};
+
+// GRU in a loop
+template <class T>
+struct Loop75 : LoopLists {
+  static constexpr std::uint16_t loadCount = 8;
+  static constexpr std::uint32_t singles = 8;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("mul"), {8, 2}},
+      {idOf("neg"), {9}},
+      {idOf("add"), {10, 8}},
+      {idOf("square"), {4}},
+      {idOf("sub"), {3, 12}},
+      {idOf("mul"), {11, 13}},
+      {idOf("mul"), {14, 5}},
+      {idOf("sub"), {3, 6}},
+      {idOf("mul"), {6, 16}},
+      {idOf("mul"), {15, 17}},
+      {idOf("sub"), {7, 4}},
+      {idOf("mul"), {8, 19}},
+      {idOf("sub"), {3, 2}},
+      {idOf("mul"), {2, 21}},
+      {idOf("mul"), {20, 22}},
+      {idOf("mul"), {14, 6}},
+  };
+  static constexpr std::uint16_t results[] = {9, 14, 18, 23, 24};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      T* const y0 = rowOf<T>(call, 8, r);
+      T* const y1 = rowOf<T>(call, 9, r);
+      T* const y2 = rowOf<T>(call, 10, r);
+      T* const y3 = rowOf<T>(call, 11, r);
+      T* const y4 = rowOf<T>(call, 12, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v4 = x4[i];
+        const T v5 = x5[i];
+        const T v6 = x6[i];
+        const T v7 = x7[i];
+        const T v8 = Add::of(v0, v1);
+        const T v9 = Mul::of(v8, v2);
+        const T v10 = Neg::of(v9);
+        const T v11 = Add::of(v10, v8);
+        const T v12 = Square::of(v4);
+        const T v13 = Sub::of(v3, v12);
+        const T v14 = Mul::of(v11, v13);
+        const T v15 = Mul::of(v14, v5);
+        const T v16 = Sub::of(v3, v6);
+        const T v17 = Mul::of(v6, v16);
+        const T v18 = Mul::of(v15, v17);
+        const T v19 = Sub::of(v7, v4);
+        const T v20 = Mul::of(v8, v19);
+        const T v21 = Sub::of(v3, v2);
+        const T v22 = Mul::of(v2, v21);
+        const T v23 = Mul::of(v20, v22);
+        const T v24 = Mul::of(v14, v6);
+        y0[i] = v9;
+        y1[i] = v14;
+        y2[i] = v18;
+        y3[i] = v23;
+        y4[i] = v24;
+      }
+    }
+  }
+};
+
+// LSTM in a loop
+template <class T>
+struct Loop76 : LoopLists {
+  static constexpr std::uint16_t loadCount = 10;
+  static constexpr std::uint32_t singles = 8;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("mul"), {10, 2}},
+      {idOf("square"), {4}},
+      {idOf("sub"), {3, 12}},
+      {idOf("fma"), {11, 13, 5}},
+      {idOf("mul"), {14, 6}},
+      {idOf("sub"), {3, 7}},
+      {idOf("mul"), {7, 16}},
+      {idOf("mul"), {15, 17}},
+      {idOf("mul"), {14, 8}},
+      {idOf("sub"), {3, 9}},
+      {idOf("mul"), {9, 20}},
+      {idOf("mul"), {19, 21}},
+      {idOf("mul"), {10, 4}},
+      {idOf("sub"), {3, 2}},
+      {idOf("mul"), {2, 24}},
+      {idOf("mul"), {23, 25}},
+      {idOf("mul"), {14, 9}},
+      {idOf("square"), {8}},
+      {idOf("sub"), {3, 28}},
+      {idOf("mul"), {27, 29}},
+      {idOf("mul"), {14, 7}},
+  };
+  static constexpr std::uint16_t results[] = {18, 22, 26, 30, 31};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      const T* const x8 = rowOf<T>(call, 8, r);
+      const T* const x9 = rowOf<T>(call, 9, r);
+      T* const y0 = rowOf<T>(call, 10, r);
+      T* const y1 = rowOf<T>(call, 11, r);
+      T* const y2 = rowOf<T>(call, 12, r);
+      T* const y3 = rowOf<T>(call, 13, r);
+      T* const y4 = rowOf<T>(call, 14, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v4 = x4[i];
+        const T v5 = x5[i];
+        const T v6 = x6[i];
+        const T v7 = x7[i];
+        const T v8 = x8[i];
+        const T v9 = x9[i];
+        const T v10 = Add::of(v0, v1);
+        const T v11 = Mul::of(v10, v2);
+        const T v12 = Square::of(v4);
+        const T v13 = Sub::of(v3, v12);
+        const T v14 = Fma::of(v11, v13, v5);
+        const T v15 = Mul::of(v14, v6);
+        const T v16 = Sub::of(v3, v7);
+        const T v17 = Mul::of(v7, v16);
+        const T v18 = Mul::of(v15, v17);
+        const T v19 = Mul::of(v14, v8);
+        const T v20 = Sub::of(v3, v9);
+        const T v21 = Mul::of(v9, v20);
+        const T v22 = Mul::of(v19, v21);
+        const T v23 = Mul::of(v10, v4);
+        const T v24 = Sub::of(v3, v2);
+        const T v25 = Mul::of(v2, v24);
+        const T v26 = Mul::of(v23, v25);
+        const T v27 = Mul::of(v14, v9);
+        const T v28 = Square::of(v8);
+        const T v29 = Sub::of(v3, v28);
+        const T v30 = Mul::of(v27, v29);
+        const T v31 = Mul::of(v14, v7);
+        y0[i] = v18;
+        y1[i] = v22;
+        y2[i] = v26;
+        y3[i] = v30;
+        y4[i] = v31;
+      }
+    }
+  }
+};
+
+// softmax forward and backward
+template <class T>
+struct Loop77 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3386,7 +3663,7 @@ struct Loop73 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop74 : LoopLists {
+struct Loop78 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3415,7 +3692,7 @@ struct Loop74 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop75 : LoopLists {
+struct Loop79 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}};
@@ -3438,7 +3715,7 @@ struct Loop75 : LoopLists {
 
 // logSoftmax forward and backward, many probabilities
 template <class T>
-struct Loop76 : LoopLists {
+struct Loop80 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -3478,7 +3755,7 @@ struct Loop76 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop77 : LoopLists {
+struct Loop81 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 12;
   static constexpr LoopStep steps[] = {
@@ -3512,7 +3789,7 @@ struct Loop77 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop78 : LoopLists {
+struct Loop82 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}, {Fold::Kind::sum, 1}};
@@ -3539,7 +3816,7 @@ struct Loop78 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop79 : LoopLists {
+struct Loop83 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -3586,7 +3863,7 @@ struct Loop79 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop80 : LoopLists {
+struct Loop84 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -3650,7 +3927,7 @@ struct Loop80 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop81 : LoopLists {
+struct Loop85 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3693,7 +3970,7 @@ struct Loop81 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop82 : LoopLists {
+struct Loop86 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -3737,7 +4014,7 @@ struct Loop82 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop83 : LoopLists {
+struct Loop87 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -3762,7 +4039,7 @@ struct Loop83 : LoopLists {
 
 // many probabilities
 template <class T>
-struct Loop84 : LoopLists {
+struct Loop88 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3927,6 +4204,14 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop83, double>(),
     loopOf<Loop84, float>(),
     loopOf<Loop84, double>(),
+    loopOf<Loop85, float>(),
+    loopOf<Loop85, double>(),
+    loopOf<Loop86, float>(),
+    loopOf<Loop86, double>(),
+    loopOf<Loop87, float>(),
+    loopOf<Loop87, double>(),
+    loopOf<Loop88, float>(),
+    loopOf<Loop88, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY

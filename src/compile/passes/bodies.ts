@@ -4,6 +4,7 @@ import type { Sliced } from '../../graph/sliced.js';
 import type { Builder } from '../../ir/builder.js';
 import type { IrLoop } from '../../ir/loop.js';
 import type { Ref } from '../../ir/value.js';
+import { chunkRows } from './chunks.js';
 import { fuse } from './fuse.js';
 import type { Fused } from './fused-loop.js';
 import { layout } from './layout.js';
@@ -15,7 +16,8 @@ import { share } from './share/index.js';
  * operands of the loops such that the bodies can read them. Inner loops come first. Returns the roots.
  */
 export function* settleLoops(roots: readonly Ref[], build: Builder): Sliced<Ref[]> {
-  const loops = yield* loopsIn(roots, build);
+  const chunked = yield* chunkRows(roots, build);
+  const loops = yield* loopsIn(chunked, build);
   if (loops.length === 0) return [...roots];
   for (const loop of loops) {
     const shared = yield* share(loop.roots, loop.build);
@@ -23,7 +25,7 @@ export function* settleLoops(roots: readonly Ref[], build: Builder): Sliced<Ref[
     loop.roots = yield* settleLoops(yield* layout(shared, loop.build), loop.build);
     yield* loop.build.forgetOthers(loop.roots);
   }
-  return yield* settle(roots, build);
+  return yield* settle(chunked, build);
 }
 
 /** Fuses the bodies of the loops on which the roots depend, also of loops in bodies. Adds them to `bodies`. */

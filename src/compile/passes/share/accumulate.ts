@@ -53,7 +53,7 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
     for (const term of first.sum.args) {
       if (pace.due(regions.length)) yield;
       const earlier = term.value;
-      if (earlier.kind !== 'product' || earlier === later || rank(earlier) >= rank(later)) continue;
+      if (!isTarget(earlier) || earlier === later || rank(earlier) >= rank(later)) continue;
       const found = regions.map(({ sum, ref }) =>
         sum.args.find((other) => other.value === earlier && other !== ref && !isGone(sum, other)),
       );
@@ -108,6 +108,11 @@ export function* accumulate(roots: readonly Ref[], build: Builder): Sliced<Ref[]
     (value) => onto.get(value)?.value,
   );
   return yield* rebuilder.run(roots, order);
+}
+
+/** Whether a product can be added onto a value: an earlier product, or a row of one that a loop reads. */
+function isTarget({ kind, details }: Value): boolean {
+  return kind === 'product' || details.consumable === true;
 }
 
 /**
