@@ -190,7 +190,7 @@ class LoopDecoder {
     const std::int64_t available = operands_.buffers()[window.parent].bytes;
     std::int64_t last = 0;
     const bool fits = !__builtin_mul_overflow(window.step, window.positions() - 1, &last) &&
-                      last >= -window.offset && last <= largestInteger && bytes <= available &&
+                      last >= -window.offset && last <= largestInteger &&
                       window.offset + std::max<std::int64_t>(last, 0) <= available - bytes;
     return fits || reader_.refuse("window %lld (buffer %u) reaches beyond buffer %u, which has %lld bytes",
                                   static_cast<long long>(index), moved.buffer, window.parent,

@@ -110,6 +110,7 @@ TEST_CASE("a window is within its parent in all iterations") {
   moving(2, 0, 0, huge - 3, 0).refused(beyond);
   moving(2, 0, 0, 3 - huge, 0).refused(beyond);
   moving(4, 0, huge - 3, 0, 0).refused(beyond);
+  moving(1025, 0, 8192, huge - 3, 0).refused(beyond);  // the last offset is above 2^63
   moving(1, 0, 0, huge - 3, 0).accepted();
   moving(1, 0, 0, 0, 0, 260).refused(beyond);
   moving(0, 0, huge - 3, huge - 3, 0, 260).accepted();

@@ -312,6 +312,7 @@ TEST_CASE("an index out of range ends a loop, and the run keeps its outputs") {
   CHECK(failure.loops == 0);
   memory.set<std::int32_t>(at, {0, 3, 2, -1, -3});
   memory.set<float>(updated, {7});
+  memory.set<float>(x, {11, 21, 31});
   const std::vector<Bytes> before = memory.outputs;
   for (const bool check : {false, true}) {
     RunArguments arguments;
@@ -393,4 +394,21 @@ TEST_CASE("a profile adds up the times of an instruction of a loop") {
     CHECK(times[1] >= times[2] + times[3]);
     CHECK(times[3] >= times[4]);
   }
+}
+
+TEST_CASE("the time of an instruction of a loop within a loop is that of all its executions") {
+  constexpr double count = 100000;
+  Code code;
+  code.buffer(arena, static_cast<std::int64_t>(4 * count));
+  const double x = code.buffer(feed, static_cast<std::int64_t>(4 * count));
+  const Numbers inner = Code::loopOf(2, {}, {Code::within(0, 2, copied(count, {x, 0}, {0, 0}))});
+  code.instructions = {Code::loopOf(8, {}, {Code::within(0, 8, inner)})};
+  Memory memory(code);
+  const std::unique_ptr<Program> program = create(code, memory);
+  double times[3] = {};
+  RunArguments arguments;
+  arguments.nanoseconds = times;
+  CHECK(run(*program, memory, arguments) == RunResult::done);
+  CHECK(times[2] <= times[1]);
+  CHECK(times[2] > times[1] / 2);
 }

@@ -17,7 +17,7 @@
 
 namespace forebay::test {
 
-enum BufferKind { arena, variable, constant, feed, output, keptValues, drawn, window };
+enum BufferKind : int { arena, variable, constant, feed, output, keptValues, drawn, window };
 enum Operation {
   group = 1,
   product,
