@@ -52,8 +52,8 @@ export type Instruction =
   | BatchInstruction
   | RandomInstruction
   | RoutineInstruction
-  | CopyInstruction
-  | LoopInstruction;
+  | LoopInstruction
+  | CopyInstruction;
 
 const lowerings: { readonly [L in Lowering as L['kind']]: LoweringRecord<L> } = {
   leaf,

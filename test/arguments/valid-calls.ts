@@ -205,6 +205,18 @@ const table: Readonly<Record<string, () => Call>> = {
 
   // ops whose samples do not show all arguments
   sort: () => ({ args: [fb.input('sorted', [2, 3]), 1, { descending: true }] }),
+  scan: () => ({
+    args: [
+      ({ h }: { h: fb.Node }, x: fb.Node) => [{ h: fb.add(h, x) }, h],
+      {
+        over: fb.input('rows', [4, 2]),
+        initial: { h: fb.constant(fb.tensor([0, 0])) },
+        length: 4,
+        reverse: true,
+        name: 'sums',
+      },
+    ],
+  }),
   sortWithIndices: () => ({ args: [fb.input('sorted', [2, 3]), 1, { descending: true }] }),
   result: () => ({ args: [fb.sort(fb.input('sorted', [2, 3])).inputs[0], 'indices'] }),
   topK: () => ({ args: [fb.input('top', [2, 3]), 2, 1] }),
@@ -509,11 +521,20 @@ const table: Readonly<Record<string, () => Call>> = {
   'new GRU': () => ({ args: ['g', { ...recurrent, ...layerOptions }] }),
   'new LSTM': () => ({ args: ['l', { ...recurrent, ...layerOptions }] }),
   'Recurrent#step': () => ({ on: lstm, args: [one, { hidden: one, cell: one }] }),
-  'Recurrent#forward': () => ({ on: lstm, args: [steps, { hidden: one, cell: one }] }),
-  'Recurrent#unroll': () => ({ on: lstm, args: [steps, { hidden: one, cell: one }] }),
-  'Recurrent#unroll, with options': () => ({
+  'Recurrent#forward': () => ({
     on: lstm,
     args: [steps, { initial: { hidden: one, cell: one } }],
+  }),
+  'Recurrent#unroll': () => ({ on: lstm, args: [steps, {}] }),
+  'Recurrent#unroll, with options': () => ({
+    on: lstm,
+    args: [
+      steps,
+      {
+        initial: { hidden: one, cell: one },
+        lengths: fb.input('lengths', [2], { dtype: 'int32' }),
+      },
+    ],
   }),
   'Recurrent#step, of a GRU': () => ({
     on: new fb.GRU('gru', { inputs: 2, units: 2 }),
@@ -521,7 +542,7 @@ const table: Readonly<Record<string, () => Call>> = {
   }),
   'Recurrent#unroll, of two directions': () => ({
     on: new fb.GRU('gru', { inputs: 2, units: 2, bidirectional: true }),
-    args: [steps, { forward: { hidden: one }, backward: { hidden: one } }],
+    args: [steps, { initial: { forward: { hidden: one }, backward: { hidden: one } } }],
   }),
   'Recurrent#unroll, over a list': () => ({ on: lstm, args: [[one, one]] }),
   'new VariationalAutoencoder': () => ({

@@ -38,7 +38,7 @@ const added = `none notDifferentiable Part result
   loadCsv parseCsv`;
 /** Functions that apply ops of other names. */
 const composed = `log2 reciprocal hardSigmoid hardSwish elu selu leakyRelu min prod all any std
-  sortWithIndices maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d
+  sortWithIndices scan maxPool1d maxPool2d avgPool1d avgPool2d conv1d conv2d
   einsum convTranspose1d convTranspose2d attention dropout pad roll tile split squeeze expandDims tril triu upsample2d fromHWC`;
 /** Ops that only these functions and gradient rules apply. */
 const inner = `recurrence tanhGelu takeLabels negativeLogLikelihood maxPool maxPoolValues maxPoolGradient avgPool avgPoolGradient scatterAddAlongAxis

@@ -24,7 +24,9 @@ it.each(Array.from({ length: cases / shard }, (_, i) => i * shard))('cases from 
     program.dispose();
     results.forEach((tensor, i) => {
       if (!same(tensor.data, unrolled[i]?.data))
-        expect.fail(`${label}, output ${i} of the program: ${tensor.data} instead of ${unrolled[i]?.data}`);
+        expect.fail(
+          `${label}, output ${i} of the program: ${tensor.data} instead of ${unrolled[i]?.data}`,
+        );
     });
     looped.forEach((tensor, i) => {
       const other = unrolled[i];
