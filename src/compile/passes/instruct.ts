@@ -18,6 +18,7 @@ import type { DType } from '../../tensor/dtype.js';
 import { arrange } from './arena.js';
 import { type Fused, type FusedLoop, lastGrade, sumsRows } from './fused-loop.js';
 import { isSameLocation, type LoopPlaces, loopPlaces, outerAccesses } from './loop-places.js';
+import { neededSteps, type StepRange } from './needed-steps.js';
 import { Placement } from './place.js';
 import { loadsOnePerRow, rowSegment } from './row-loops.js';
 
@@ -53,6 +54,8 @@ class Writer implements InstructionWriter {
 
   /** Whether instructions are written before the loop whose body this is. */
   #hoists = false;
+  /** The steps of the instructions that are not executed in all steps. */
+  readonly #ranges = new Map<Instruction, StepRange>();
   /** The memories outside of the loop that this writer has made. */
   readonly #adopted = new Set<Memory>();
   /** For each value of an instruction with several results, the further results that are read. */
@@ -65,7 +68,12 @@ class Writer implements InstructionWriter {
     private readonly fired: Fired,
     private readonly pace: Pace,
     /** The writer of the instructions outside of the loop, if this one writes a body. */
-    private readonly outside?: { readonly writer: Writer; readonly steps: number },
+    private readonly outside?: {
+      readonly writer: Writer;
+      readonly steps: number;
+      /** The steps in which values are computed that are not needed in all steps. */
+      readonly ranges: ReadonlyMap<Value, StepRange>;
+    },
   ) {}
 
   *write(): Sliced<Instructions> {
@@ -84,7 +92,10 @@ class Writer implements InstructionWriter {
     for (const { ref, at } of outputs) {
       const from = this.placement.locate(ref);
       if (count(ref.shape) > 0 && !isSameLocation(from, at)) {
-        this.#list.push({ kind: 'copy', from, to: at, nodes: nodesOf([ref.value]) });
+        const copy: Instruction = { kind: 'copy', from, to: at, nodes: nodesOf([ref.value]) };
+        this.#list.push(copy);
+        const range = this.outside?.ranges.get(ref.value);
+        if (range) this.#ranges.set(copy, range);
       }
       if (this.pace.due()) yield;
     }
@@ -186,7 +197,11 @@ class Writer implements InstructionWriter {
   }
 
   #single(value: Value): void {
+    const range = this.outside?.ranges.get(value);
+    const before = this.#list.length;
     valueRecord(value).instruct(value, this, nodesOf([value]));
+    if (!range) return;
+    for (const instruction of this.#list.slice(before)) this.#ranges.set(instruction, range);
   }
 
   locate(ref: Ref): Location {
@@ -249,6 +264,7 @@ class Writer implements InstructionWriter {
     const writer = new Writer(body, placement, target, fired, pace, {
       writer: this,
       steps: loop.count,
+      ranges: neededSteps(value, loop, body, this.fused),
     });
     const list = finished(writer.writeBody(places));
     const outer = new Set(
@@ -265,7 +281,10 @@ class Writer implements InstructionWriter {
       nodes,
       count: loop.count,
       windows: places.windows,
-      body: list.map((instruction) => ({ first: 0, end: loop.count, instruction })),
+      body: list.map((instruction) => {
+        const { first, end } = writer.#ranges.get(instruction) ?? { first: 0, end: loop.count };
+        return { first, end, instruction };
+      }),
       scratch: this.fresh('uint8', [arena.bytes]),
       offsets: arena.offsets,
       ...accesses,

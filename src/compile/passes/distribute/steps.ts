@@ -2,7 +2,7 @@
 
 import type { Builder } from '../../../ir/builder.js';
 import type { Ref, Value } from '../../../ir/value.js';
-import { viewed } from '../../../ir/value.js';
+import { narrow, numberOf, viewed } from '../../../ir/value.js';
 import { valueRecord } from '../../../primitives/index.js';
 import { batched } from '../../../primitives/product.js';
 
@@ -53,6 +53,15 @@ export class AllSteps {
     return whole && this.build.through({ offset, shape, strides }, whole, value.node);
   }
 
+  /** Returns the first of the steps in which a left operand is not known to be 0, and the step after the last. */
+  #nonzero({ value }: Ref): readonly [number, number] {
+    const { steps } = this;
+    const of = this.#of(value);
+    const zero = of.kind === 'rows' ? zeroRow(of.ref) : undefined;
+    if (zero === 'first') return [1, steps];
+    return zero === 'last' ? [0, steps - 1] : [0, steps];
+  }
+
   #of(value: Value): Outside {
     const known = this.#known.get(value);
     if (known) return known;
@@ -100,8 +109,15 @@ export class AllSteps {
       const [a, b] = args as readonly [Ref, Ref];
       const [m, k] = a.shape as readonly [number, number];
       const n = b.shape[1] as number;
-      const left = build.reshape(swapped(this.rows(a), 0, 1), [m, steps * k], node);
-      return build.product(left, build.reshape(this.rows(b), [steps * k, n], node), node);
+      const [first, end] = this.#nonzero(a);
+      const terms = (end - first) * k;
+      const left = swapped(narrow(this.rows(a), 0, first, end), 0, 1);
+      const right = narrow(this.rows(b), 0, first, end);
+      return build.product(
+        build.reshape(left, [m, terms], node),
+        build.reshape(right, [terms, n], node),
+        node,
+      );
     }
     if (kind === 'columnSum') {
       const matrix = this.rows(args[0] as Ref);
@@ -132,6 +148,19 @@ function swapped({ value, offset, shape, strides }: Ref, a: number, b: number): 
   const exchange = (list: readonly number[]) =>
     list.with(a, list[b] as number).with(b, list[a] as number);
   return viewed(value, { offset, shape: exchange(shape), strides: exchange(strides) });
+}
+
+/** Returns which row is 0 because it is the first value of a carry, which began as 0; undefined if none is. */
+function zeroRow({ value, offset, shape }: Ref): 'first' | 'last' | undefined {
+  const scan = value.kind === 'result' ? value.args[0]?.value : undefined;
+  const loop = scan?.details.loop;
+  const index = (value.details.result ?? 0) - 1;
+  if (!scan || !loop || loop.carries[index]?.kept !== 'all') return undefined;
+  const initial = scan.args[loop.initials.indexOf(loop.carries[index])];
+  if (!initial || numberOf(initial) !== 0 || shape[0] !== loop.count) return undefined;
+  const size = value.size / (loop.count + 1);
+  if (!loop.reverse && offset === 0) return 'first';
+  return loop.reverse && offset === size ? 'last' : undefined;
 }
 
 /** Whether `AllSteps.total` returns the sum of a ref over the steps. */
