@@ -50,7 +50,8 @@ function chunksOf({ args }: Value, loop: IrLoop, uses: Uses): Chunk[] {
   const byValue = new Map<Value, number[]>();
   for (let i = 0; i < loop.rows.length; i++) {
     const { value, strides } = args[first + i] as Ref;
-    if (value.shape.length !== 2 || strides[0] !== value.size / loop.count) continue;
+    const isRow = loop.count === 1 || strides[0] === value.size / loop.count;
+    if (value.shape.length !== 2 || !isRow) continue;
     const rows = byValue.get(value);
     if (rows) rows.push(i);
     else byValue.set(value, [i]);

@@ -18,7 +18,7 @@ import type { DType } from '../../tensor/dtype.js';
 import { arrange } from './arena.js';
 import { type Fused, type FusedLoop, lastGrade, sumsRows } from './fused-loop.js';
 import { isSameLocation, type LoopPlaces, loopPlaces, outerAccesses } from './loop-places.js';
-import { neededSteps, type StepRange } from './needed-steps.js';
+import { type NeededSteps, neededSteps, type StepRange } from './needed-steps.js';
 import { Placement } from './place.js';
 import { loadsOnePerRow, rowSegment } from './row-loops.js';
 
@@ -72,7 +72,7 @@ class Writer implements InstructionWriter {
       readonly writer: Writer;
       readonly steps: number;
       /** The steps in which values are computed that are not needed in all steps. */
-      readonly ranges: ReadonlyMap<Value, StepRange>;
+      readonly ranges: ReadonlyMap<Value, NeededSteps>;
     },
   ) {}
 
@@ -95,7 +95,8 @@ class Writer implements InstructionWriter {
         const copy: Instruction = { kind: 'copy', from, to: at, nodes: nodesOf([ref.value]) };
         this.#list.push(copy);
         const range = this.outside?.ranges.get(ref.value);
-        if (range) this.#ranges.set(copy, range);
+        // Zeros are copied, too.
+        if (range) this.#ranges.set(copy, { ...range, first: 0 });
       }
       if (this.pace.due()) yield;
     }
@@ -198,6 +199,11 @@ class Writer implements InstructionWriter {
 
   #single(value: Value): void {
     const range = this.outside?.ranges.get(value);
+    for (const steps of range?.zeros ?? []) {
+      const zeros = fill(this.locationOf(value), this, nodesOf([value]));
+      this.#ranges.set(zeros, steps);
+      this.#list.push(zeros);
+    }
     const before = this.#list.length;
     valueRecord(value).instruct(value, this, nodesOf([value]));
     if (!range) return;

@@ -1,17 +1,23 @@
 /**
- * Finds the products of a body that need not be computed in all steps. In the first step, a product is not needed that is
- * added onto another value and whose left operand is a carry that began as 0. In the last step, one is not needed that is
- * only the next value of a carry whose last value nothing reads.
+ * Finds the products of a body that need not be computed in all steps. In the first step, a product is 0 whose left operand
+ * is a carry that began as 0. In the last step, one is not needed that is only the next value of a carry whose last value
+ * nothing reads.
  */
 
 import type { IrLoop } from '../../ir/loop.js';
 import { numberOf, type Ref, showsAll, type Value } from '../../ir/value.js';
 import type { Fused } from './fused-loop.js';
 
-/** The steps from `first` to `end` - 1, counted in the order in which they run. */
+/** Steps from `first` to `end` - 1, counted in the order in which they run. */
 export interface StepRange {
   readonly first: number;
   readonly end: number;
+}
+
+/** In which steps a product is computed. */
+export interface NeededSteps extends StepRange {
+  /** The steps in which zeros are written instead, because something reads the memory of the product. */
+  readonly zeros: readonly StepRange[];
 }
 
 /**
@@ -24,19 +30,42 @@ export function neededSteps(
   loop: IrLoop,
   body: Fused,
   outer: Fused,
-): ReadonlyMap<Value, StepRange> {
-  const found = new Map<Value, StepRange>();
-  const unread = unreadCarries(scan, loop, outer);
-  const next = new Map(body.outputs.map((ref, i) => [ref, i]));
+): ReadonlyMap<Value, NeededSteps> {
+  const found = new Map<Value, NeededSteps>();
+  const last = notInLastStep(loop, body, unreadCarries(scan, loop, outer));
+  const { count } = loop;
   for (const value of body.order) {
     if (value.kind !== 'product') continue;
-    const first = value.args.length > 2 && beginsAsZero(value.args[0] as Ref, scan, loop) ? 1 : 0;
-    const isUnread = body.uses.every(value, ({ reader, ref }) => {
+    const first = beginsAsZero(value.args[0] as Ref, scan, loop) ? 1 : 0;
+    const end = Math.max(first, last.has(value) ? count - 1 : count);
+    if (first === 0 && end === count) continue;
+    // A product that is added onto another value leaves that value as it is.
+    const isRead = body.uses.of(value).some(({ reader }) => reader !== undefined);
+    const zeros = [
+      { first: 0, end: first },
+      { first: end, end: isRead ? count : end },
+    ].filter((range) => value.args.length === 2 && range.first < range.end);
+    found.set(value, { first, end, zeros });
+  }
+  return found;
+}
+
+/** Returns the values of which only the next values of these carries are computed. */
+function notInLastStep(
+  loop: IrLoop,
+  { order, uses, outputs }: Fused,
+  unread: ReadonlySet<number>,
+): ReadonlySet<Value> {
+  const next = new Map(outputs.map((ref, i) => [ref, i]));
+  const found = new Set<Value>();
+  for (let i = order.length - 1; i >= 0 && unread.size > 0 && loop.count > 0; i--) {
+    const value = order[i] as Value;
+    const isUnread = uses.every(value, ({ reader, ref }) => {
+      if (reader) return found.has(reader);
       const carry = next.get(ref);
-      return reader === undefined && carry !== undefined && unread.has(carry);
+      return carry !== undefined && unread.has(carry);
     });
-    const end = Math.max(first, isUnread ? loop.count - 1 : loop.count);
-    if (first > 0 || end < loop.count) found.set(value, { first, end });
+    if (isUnread) found.add(value);
   }
   return found;
 }
