@@ -165,6 +165,7 @@ export {
   type RecurrentOptions,
   type Stacked,
   type StatesOf,
+  type UnrollOptions,
 } from './nn/recurrent.js';
 export { SimpleRNN, type SimpleRNNGates, type SimpleRNNOptions } from './nn/simple-rnn.js';
 export { TransformerEncoderLayer, type TransformerEncoderLayerOptions } from './nn/transformer.js';
@@ -174,7 +175,13 @@ export {
   type VariationalAutoencoderOptions,
 } from './nn/vae.js';
 export * from './ops/index.js';
-export { type ScanBody, type Scanned, type ScanOptions, scan } from './ops/scan.js';
+export {
+  type Carried,
+  type ScanBody,
+  type Scanned,
+  type ScanOptions,
+  scan,
+} from './ops/scan.js';
 export {
   type AverageOptions,
   accumulate,

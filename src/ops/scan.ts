@@ -17,7 +17,7 @@ import { closeLoop, describeScan } from './loop.js';
 export type Scanned = Node | Readonly<Record<string, Node>> | undefined;
 
 /** Nodes by the keys of carries. */
-type Carried<C> = { readonly [K in keyof C]: Node };
+export type Carried<C> = { readonly [K in keyof C]: Node };
 
 const scanOptions = declareOptions('scan', {
   /** What is cut along its first axis: a node, or a record of nodes. In each step, the body gets a row of each. */

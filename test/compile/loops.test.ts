@@ -18,6 +18,7 @@ import {
   type Node,
   parameter,
   randomNormal,
+  reshape,
   SimpleRNN,
   type Stats,
   scan,
@@ -28,6 +29,7 @@ import {
   tanh,
   tensor,
   topK,
+  transpose,
 } from '../../src/index.js';
 import { randomTensor } from '../support.js';
 
@@ -181,6 +183,25 @@ describe('a loop', () => {
     // The product depends on no carry, so that it is computed at once, and there is no loop.
     expect(stats(ys.product).productShapes).toEqual([[18, 4, 4]]);
     expect(stats(ys.other).productShapes).toEqual([[2, 4, 4, 8]]);
+  });
+
+  it('copies rows that the body cannot read where they are, and no others', () => {
+    const xs = input('xs', [3, 4, 'steps']);
+    const rows = transpose(xs, [2, 1, 0]);
+    const { ys } = scan((_, x) => [{}, topK(reshape(x, [12]), 2).values], { over: rows });
+    const plain = scan(({ s }, x) => [{ s: add(s, x) }, undefined], {
+      over: rows,
+      initial: { s: broadcastTo(constant(0), [4, 3]) },
+    });
+    const feeds = { xs: floats([3, 4, 5], 10) };
+    expectAgreement({ ys, sums: plain.last.s }, feeds);
+    const fired = (node: Node) => {
+      const count = new Map<string, number>();
+      specialise([node], [], new Map([['steps', 5]]), undefined, count);
+      return count.get('settle: copied for a loop');
+    };
+    expect(fired(ys)).toBe(1);
+    expect(fired(plain.last.s)).toBeUndefined();
   });
 
   it('draws the same numbers as one draw of all steps', () => {

@@ -1,0 +1,3 @@
+import { testScans } from './scan-shard.js';
+
+testScans(0, 2500);
