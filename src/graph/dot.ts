@@ -201,7 +201,7 @@ function colorOf(node: Node): Style {
 function boxStyle({ derived }: Node): Style {
   const { color, fillcolor } = derived ? derivedBox : opBox;
   // The label is on the side of the results, where fewer arrows cross the border than on the side of the inputs.
-  const place = { labelloc: 'b', labeljust: 'l', margin: '12' };
+  const place = { labelloc: 'b', labeljust: 'r', margin: '12' };
   return { style: 'filled,rounded', color, fillcolor, fontsize: '11', ...place };
 }
 
