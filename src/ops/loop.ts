@@ -39,7 +39,8 @@ const scanOp: Op = {
   gradient: (context) => loopGradient(context as SeveralContext<Loop>, { closeLoop, resultOfLoop }),
   label: (attributes) => {
     const { steps, reverse } = attributes as Loop;
-    return `${steps} steps${reverse ? ' reversed' : ''}`;
+    const times = typeof steps === 'number' ? `${steps} steps` : `over ${steps}`;
+    return `${times}${reverse ? ' reversed' : ''}`;
   },
   samples: [],
   refused: [],
