@@ -246,7 +246,7 @@ export abstract class Recurrent<
     const [steps] = isNode(xs) ? xs.shape : [];
     if (lengths !== undefined || typeof steps === 'string') {
       const whole = isNode(xs) ? xs : stack(this.#sequence(xs), 0);
-      return this.#looped(whole, initial, lengths && checkedLengths(lengths, whole, where));
+      return this.#looped(whole, initial, lengths);
     }
     let sequence = this.#sequence(xs);
     const states =
@@ -287,17 +287,19 @@ export abstract class Recurrent<
   #looped(
     xs: Node,
     initial: unknown,
-    lengths: Node | undefined,
+    given: Node | undefined,
   ): { hidden: Node; last: StatesOf<S, L, B> } {
     if (xs.shape.length !== 3) {
       throw new ShapeError(
         `${this.#named}: expected [steps, batch, ${this.inputs}], but received ${xs} of ${formatShape(xs.shape)}`,
       );
     }
+    const where = `${this.#named} unroll`;
+    const lengths = given && checkedLengths(given, xs, where);
     const states =
       initial === undefined
         ? this.#zeros(xs.shape[1] as Dim, xs.dtype)
-        : this.#statesFrom(initial, `${this.#named} unroll`);
+        : this.#statesFrom(initial, where);
     let hidden = xs;
     const last = this.stack.map((directions, layer) => {
       const before = states[layer] as { forward: S; backward?: S };

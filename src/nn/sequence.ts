@@ -5,7 +5,8 @@ import { DTypeError, GraphError, ShapeError } from '../errors.js';
 import { calledAs } from '../graph/calls.js';
 import { addDims, type Dim, sameShape } from '../graph/dimension.js';
 import { isNode, type Node } from '../graph/node.js';
-import { gather, less, reshape, where as select } from '../ops/index.js';
+import { broadcastTo, less, reshape, where as select } from '../ops/index.js';
+import { takeLabels } from '../ops/labels.js';
 import { positions } from '../ops/positions.js';
 import { scan } from '../ops/scan.js';
 import { formatShape } from '../tensor/shape.js';
@@ -60,7 +61,7 @@ export function applied({ name, xs, initial, reverse, lengths, step }: Sequence)
 /**
  * Checks the numbers of steps of the rows of a sequence, [batch].
  * @param where the beginning of errors
- * @returns the numbers. A run fails if one of them is negative or larger than the number of steps
+ * @returns the numbers. A run fails with a ValueError if one of them is negative or larger than the number of steps
  * @throws GraphError if `lengths` is not a node; DTypeError if it is not int32; ShapeError if it has another shape
  */
 export function checkedLengths(lengths: unknown, xs: Node, where: string): Node {
@@ -78,9 +79,13 @@ export function checkedLengths(lengths: unknown, xs: Node, where: string): Node 
       `${where}: expected lengths of shape ${formatShape([batch])}, but received ${formatShape(lengths.shape)}`,
     );
   }
-  // An index that is out of range ends the run before it writes anything. Negative indices would count from the end.
-  const index = select(less(lengths, 0), largest, lengths);
-  return calledAs('lengths', () => gather(positions(addDims(steps, 1)), index));
+  // A label that is out of range ends the run before it writes anything. Here the label of a row is its length, and the
+  // value at each label is the label itself.
+  const count = addDims(steps, 1);
+  return calledAs(
+    'lengths',
+    () => takeLabels(broadcastTo(positions(count), [batch, count]), lengths),
+    ({ index, bound, value }) =>
+      `row ${index} of ${lengths} is ${value}, but the lengths of rows of ${bound - 1} steps are from 0 to ${bound - 1}`,
+  );
 }
-
-const largest = 2 ** 31 - 1;
