@@ -18,7 +18,7 @@ type State = Readonly<Record<string, Node>>;
 export interface Sequence {
   /** The name of the loop. */
   readonly name: string;
-  /** The inputs: [steps, batch, inputs]. */
+  /** The inputs: [steps, batch, inputs]. With lengths, those of the padding are finite. */
   readonly xs: Node;
   /** The states before the first step. */
   readonly initial: State;
@@ -32,8 +32,8 @@ export interface Sequence {
 
 /**
  * Returns the hidden states at all time steps, [steps, batch, units], and the states after the last one. In the steps after
- * the length of a row, its states stay as they are, its hidden state is 0, and its input is not used: the backward
- * direction begins at the last step of the row.
+ * the length of a row, its states stay as they are, and its hidden state is 0: the backward direction begins at the last
+ * step of the row.
  */
 export function applied({ name, xs, initial, reverse, lengths, step }: Sequence): {
   readonly hidden: Node;
@@ -46,8 +46,7 @@ export function applied({ name, xs, initial, reverse, lengths, step }: Sequence)
         return [next, next.hidden as Node] as const;
       }
       const runs = reshape(less(t, lengths), [lengths.shape[0] as Dim, 1]);
-      // The input is replaced first, because a factor of NaN would make the gradients of the weights NaN.
-      const next = step(select(runs, x, 0), state);
+      const next = step(x, state);
       const kept = Object.fromEntries(
         Object.entries(next).map(([key, value]) => [key, select(runs, value, state[key] as Node)]),
       );
@@ -56,6 +55,16 @@ export function applied({ name, xs, initial, reverse, lengths, step }: Sequence)
     { over: xs, initial, reverse, name },
   );
   return { hidden: ys, last };
+}
+
+/**
+ * Returns xs [steps, batch, inputs] with 0 in the padding, so that it may hold anything. Otherwise a factor of NaN there
+ * would make the gradients of weights NaN.
+ */
+export function withoutPadding(xs: Node, lengths: Node): Node {
+  const [steps, batch] = xs.shape as readonly [Dim, Dim];
+  const runs = less(reshape(positions(steps), [steps, 1]), lengths);
+  return select(reshape(runs, [steps, batch, 1]), xs, 0);
 }
 
 /**
