@@ -1,10 +1,9 @@
 /** Applies a recurrent cell to all time steps of a sequence, in one loop. */
 
-import { describeValue } from '../arguments/describe.js';
-import { DTypeError, GraphError, ShapeError } from '../errors.js';
+import { DTypeError, ShapeError } from '../errors.js';
 import { calledAs } from '../graph/calls.js';
 import { addDims, type Dim, sameShape } from '../graph/dimension.js';
-import { isNode, type Node } from '../graph/node.js';
+import type { Node } from '../graph/node.js';
 import { broadcastTo, less, reshape, where as select } from '../ops/index.js';
 import { takeLabels } from '../ops/labels.js';
 import { positions } from '../ops/positions.js';
@@ -71,15 +70,10 @@ export function withoutPadding(xs: Node, lengths: Node): Node {
  * Checks the numbers of steps of the rows of a sequence, [batch].
  * @param where the beginning of errors
  * @returns the numbers. A run fails with a ValueError if one of them is negative or larger than the number of steps
- * @throws GraphError if `lengths` is not a node; DTypeError if it is not int32; ShapeError if it has another shape
+ * @throws DTypeError if `lengths` is not int32; ShapeError if it has another shape
  */
-export function checkedLengths(lengths: unknown, xs: Node, where: string): Node {
+export function checkedLengths(lengths: Node, xs: Node, where: string): Node {
   const [steps, batch] = xs.shape as readonly [Dim, Dim];
-  if (!isNode(lengths)) {
-    throw new GraphError(
-      `${where}: expected lengths as a node [batch], but received ${describeValue(lengths)}`,
-    );
-  }
   if (lengths.dtype !== 'int32') {
     throw new DTypeError(`${where}: expected lengths of int32, but received ${lengths.dtype}`);
   }
