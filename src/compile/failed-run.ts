@@ -2,7 +2,7 @@
 
 import { type ForebayError, NumericError, ValueError } from '../errors.js';
 import { describeNotFinite, firstNotFinite } from '../evaluate/finite.js';
-import { describeNode } from '../graph/calls.js';
+import { describeNode, describeOutOfRange } from '../graph/calls.js';
 import type { Input } from '../graph/leaf.js';
 import { describeIndex, type IndexFailure, type RunStatus } from '../native/program.js';
 import type { TypedArray } from '../tensor/dtype.js';
@@ -36,9 +36,10 @@ export function failedRun(
  */
 export function outOfRange(encoded: Encoded, failure: IndexFailure, run: number): ValueError {
   const what = namesOf(encoded, failure.instruction);
-  return new ValueError(
-    `run ${run}: ${what}: ${describeIndex(failure)}; the run has written nothing`,
-  );
+  const [node] = encoded.nodes[failure.instruction] ?? [];
+  const message = describeIndex(failure);
+  const why = node === undefined ? message : describeOutOfRange(node, failure, message);
+  return new ValueError(`run ${run}: ${what}: ${why}; the run has written nothing`);
 }
 
 /** Returns the nodes of an instruction as text. */

@@ -16,8 +16,32 @@ export interface Call {
 
 interface Called {
   readonly name: string;
+  /** Says in the words of the function that an index is out of range; undefined if it is an index to the user, too. */
+  readonly describe: Describe | undefined;
   /** The node that the function returned. It is held weakly, because interned nodes live longer than most results. */
   result: WeakRef<Node> | undefined;
+}
+
+/** An element of an operand of indices that is out of range. */
+export interface OutOfRange {
+  /** The position of the element in its operand, in row-major order. */
+  readonly index: number;
+  /** The number of valid elements. */
+  readonly bound: number;
+  /** The element. */
+  readonly value: number;
+}
+
+type Describe = (failure: OutOfRange) => string;
+
+/** The error of a step of the reference executor in which an index is out of range. */
+export class IndexError extends ValueError {
+  readonly failure: OutOfRange;
+
+  constructor(message: string, failure: OutOfRange) {
+    super(message);
+    this.failure = failure;
+  }
 }
 
 /** The key of the property of a node that has its call. */
@@ -71,10 +95,11 @@ export function withinLayer<T>(kind: string, name: string, build: () => T): T {
 /**
  * Runs `build`, the body of a public function that applies several ops or an op of another name, and returns its result.
  * Errors of runs of the nodes that it makes name the function. A function that such a function calls is not named.
+ * @param describe says that an index is out of range, if what the function was given are not indices to the user
  */
-export function calledAs(name: string, build: () => Node): Node {
+export function calledAs(name: string, build: () => Node, describe?: Describe): Node {
   if (current?.function !== undefined) return build();
-  const called: Called = { name, result: undefined };
+  const called: Called = { name, describe, result: undefined };
   const result = during({ layer: current?.layer, function: called }, build);
   called.result = new WeakRef(result);
   return result;
@@ -86,7 +111,7 @@ export function calledAs(name: string, build: () => Node): Node {
  */
 export function onBehalfOf<T>(node: Node, build: () => T): T {
   const { layer, function: outer } = node[madeIn] ?? {};
-  const own = () => ({ name: node.op.name, result: new WeakRef(node) });
+  const own = () => ({ name: node.op.name, describe: undefined, result: new WeakRef(node) });
   return during({ layer, function: outer ?? own() }, build);
 }
 
@@ -105,6 +130,11 @@ export function describeNode(node: Node): string {
   return `${node} of [${name}${whole === undefined ? '' : ` ${labelOf(whole)}`}]${where}`;
 }
 
+/** Says that an index is out of range, in the words of the function that made the node. `message` has those of the op. */
+export function describeOutOfRange(node: Node, failure: OutOfRange, message: string): string {
+  return node[madeIn]?.function?.describe?.(failure) ?? message;
+}
+
 /**
  * Calls `run` and returns its result. If it throws a ShapeError, a ValueError or a NativeError, adds the node to the
  * message.
@@ -115,8 +145,12 @@ export function naming<T>(node: Node, run: () => T): T {
   } catch (cause) {
     if (cause instanceof ShapeError)
       throw new ShapeError(`${describeNode(node)} ${cause.message}`, { cause });
-    if (cause instanceof ValueError)
-      throw new ValueError(`${describeNode(node)}: ${cause.message}`, { cause });
+    if (cause instanceof ValueError) {
+      const { message } = cause;
+      const what =
+        cause instanceof IndexError ? describeOutOfRange(node, cause.failure, message) : message;
+      throw new ValueError(`${describeNode(node)}: ${what}`, { cause });
+    }
     if (cause instanceof NativeError)
       throw new NativeError(`${describeNode(node)} ${cause.message}`, { cause });
     throw cause;

@@ -22,7 +22,7 @@ import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import { dropping } from './dropout.js';
 import { type Drawn, drawn, shared, size } from './layer.js';
-import { applied, checkedLengths } from './sequence.js';
+import { applied, checkedLengths, withoutPadding } from './sequence.js';
 import {
   type CellKind,
   recordUnrolled,
@@ -221,7 +221,7 @@ export abstract class Recurrent<
    * @param options `{ initial }`, the state before the first time step, of the form of `last`; zeros by default.
    *   `{ lengths }`, the number of time steps of each row, [batch] of int32: after its last step, the states of a row stay
    *   as they are and its hidden states are 0, and the direction from the last time step to the first begins at its last
-   *   step. A run fails with a ValueError if a length is negative or larger than the number of steps
+   *   step. A run of at least one step fails with a ValueError if a length is negative or larger than the number of steps
    * @returns `hidden`, the hidden states of the last layer at all time steps, [steps, batch, units], or
    *   [steps, batch, 2 units] with those of the forward direction first; and `last`, the states after the last time step
    *   of each direction: a state record, `{ forward, backward }` for two directions, a list of them for several layers
@@ -246,7 +246,7 @@ export abstract class Recurrent<
     const [steps] = isNode(xs) ? xs.shape : [];
     if (lengths !== undefined || typeof steps === 'string') {
       const whole = isNode(xs) ? xs : stack(this.#sequence(xs), 0);
-      return this.#looped(whole, initial, lengths && checkedLengths(lengths, whole, where));
+      return this.#looped(whole, initial, lengths);
     }
     let sequence = this.#sequence(xs);
     const states =
@@ -287,18 +287,21 @@ export abstract class Recurrent<
   #looped(
     xs: Node,
     initial: unknown,
-    lengths: Node | undefined,
+    given: Node | undefined,
   ): { hidden: Node; last: StatesOf<S, L, B> } {
     if (xs.shape.length !== 3) {
       throw new ShapeError(
         `${this.#named}: expected [steps, batch, ${this.inputs}], but received ${xs} of ${formatShape(xs.shape)}`,
       );
     }
+    const where = `${this.#named} unroll`;
+    const lengths = given && checkedLengths(given, xs, where);
     const states =
       initial === undefined
         ? this.#zeros(xs.shape[1] as Dim, xs.dtype)
-        : this.#statesFrom(initial, `${this.#named} unroll`);
-    let hidden = xs;
+        : this.#statesFrom(initial, where);
+    // The hidden states of each layer are 0 in the padding already.
+    let hidden = lengths ? withoutPadding(xs, lengths) : xs;
     const last = this.stack.map((directions, layer) => {
       const before = states[layer] as { forward: S; backward?: S };
       const run = (gates: G, state: S, reverse: boolean) => {

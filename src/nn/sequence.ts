@@ -1,11 +1,11 @@
 /** Applies a recurrent cell to all time steps of a sequence, in one loop. */
 
-import { describeValue } from '../arguments/describe.js';
-import { DTypeError, GraphError, ShapeError } from '../errors.js';
+import { DTypeError, ShapeError } from '../errors.js';
 import { calledAs } from '../graph/calls.js';
 import { addDims, type Dim, sameShape } from '../graph/dimension.js';
-import { isNode, type Node } from '../graph/node.js';
-import { gather, less, reshape, where as select } from '../ops/index.js';
+import type { Node } from '../graph/node.js';
+import { broadcastTo, less, reshape, where as select } from '../ops/index.js';
+import { takeLabels } from '../ops/labels.js';
 import { positions } from '../ops/positions.js';
 import { scan } from '../ops/scan.js';
 import { formatShape } from '../tensor/shape.js';
@@ -17,7 +17,7 @@ type State = Readonly<Record<string, Node>>;
 export interface Sequence {
   /** The name of the loop. */
   readonly name: string;
-  /** The inputs: [steps, batch, inputs]. */
+  /** The inputs: [steps, batch, inputs]. With lengths, those of the padding are finite. */
   readonly xs: Node;
   /** The states before the first step. */
   readonly initial: State;
@@ -31,8 +31,8 @@ export interface Sequence {
 
 /**
  * Returns the hidden states at all time steps, [steps, batch, units], and the states after the last one. In the steps after
- * the length of a row, its states stay as they are, its hidden state is 0, and its input is not used: the backward
- * direction begins at the last step of the row.
+ * the length of a row, its states stay as they are, and its hidden state is 0: the backward direction begins at the last
+ * step of the row.
  */
 export function applied({ name, xs, initial, reverse, lengths, step }: Sequence): {
   readonly hidden: Node;
@@ -45,8 +45,7 @@ export function applied({ name, xs, initial, reverse, lengths, step }: Sequence)
         return [next, next.hidden as Node] as const;
       }
       const runs = reshape(less(t, lengths), [lengths.shape[0] as Dim, 1]);
-      // The input is replaced first, because a factor of NaN would make the gradients of the weights NaN.
-      const next = step(select(runs, x, 0), state);
+      const next = step(x, state);
       const kept = Object.fromEntries(
         Object.entries(next).map(([key, value]) => [key, select(runs, value, state[key] as Node)]),
       );
@@ -58,18 +57,23 @@ export function applied({ name, xs, initial, reverse, lengths, step }: Sequence)
 }
 
 /**
+ * Returns xs [steps, batch, inputs] with 0 in the padding, so that it may hold anything. Otherwise a factor of NaN there
+ * would make the gradients of weights NaN.
+ */
+export function withoutPadding(xs: Node, lengths: Node): Node {
+  const [steps, batch] = xs.shape as readonly [Dim, Dim];
+  const runs = less(reshape(positions(steps), [steps, 1]), lengths);
+  return select(reshape(runs, [steps, batch, 1]), xs, 0);
+}
+
+/**
  * Checks the numbers of steps of the rows of a sequence, [batch].
  * @param where the beginning of errors
- * @returns the numbers. A run fails if one of them is negative or larger than the number of steps
- * @throws GraphError if `lengths` is not a node; DTypeError if it is not int32; ShapeError if it has another shape
+ * @returns the numbers. A run fails with a ValueError if one of them is negative or larger than the number of steps
+ * @throws DTypeError if `lengths` is not int32; ShapeError if it has another shape
  */
-export function checkedLengths(lengths: unknown, xs: Node, where: string): Node {
+export function checkedLengths(lengths: Node, xs: Node, where: string): Node {
   const [steps, batch] = xs.shape as readonly [Dim, Dim];
-  if (!isNode(lengths)) {
-    throw new GraphError(
-      `${where}: expected lengths as a node [batch], but received ${describeValue(lengths)}`,
-    );
-  }
   if (lengths.dtype !== 'int32') {
     throw new DTypeError(`${where}: expected lengths of int32, but received ${lengths.dtype}`);
   }
@@ -78,9 +82,13 @@ export function checkedLengths(lengths: unknown, xs: Node, where: string): Node 
       `${where}: expected lengths of shape ${formatShape([batch])}, but received ${formatShape(lengths.shape)}`,
     );
   }
-  // An index that is out of range ends the run before it writes anything. Negative indices would count from the end.
-  const index = select(less(lengths, 0), largest, lengths);
-  return calledAs('lengths', () => gather(positions(addDims(steps, 1)), index));
+  // A label that is out of range ends the run before it writes anything. Here the label of a row is its length, and the
+  // value at each label is the label itself.
+  const count = addDims(steps, 1);
+  return calledAs(
+    'lengths',
+    () => takeLabels(broadcastTo(positions(count), [batch, count]), lengths),
+    ({ index, bound, value }) =>
+      `row ${index} of ${lengths} is ${value}, but the lengths of rows of ${bound - 1} steps are from 0 to ${bound - 1}`,
+  );
 }
-
-const largest = 2 ** 31 - 1;

@@ -4,7 +4,8 @@
  */
 
 import { assertList } from '../arguments/read.js';
-import { ShapeError, ValueError } from '../errors.js';
+import { ShapeError } from '../errors.js';
+import { IndexError } from '../graph/calls.js';
 import type { Bound, Lowering, RoutineShapes, SeveralRoutineShapes } from '../graph/lowering.js';
 import type { Node } from '../graph/node.js';
 import { resultsOf } from '../graph/results.js';
@@ -110,7 +111,7 @@ export const routine: LoweringRecord<RoutineLowering> = {
     const run = prepareRoutine(lowering.routine, dtypes, views, integers);
     return (_out, inputs, _run, results) => {
       const failure = run(...inputs, ...results);
-      if (failure) throw new ValueError(describeIndex(failure));
+      if (failure) throw new IndexError(describeIndex(failure), failure);
     };
   },
   lower: (lowering, { build, node, bound, args }) => {

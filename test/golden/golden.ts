@@ -9,6 +9,7 @@ import {
   compile,
   constant,
   evaluate,
+  type Feeds,
   type Module,
   type Node,
   parameter,
@@ -110,15 +111,19 @@ export function withVariables(layer: Module, variables: Named): Map<string, Vari
   return entries;
 }
 
-/** Compares nodes with golden tensors, interpreted and compiled. `updates` are written by the program. */
+/**
+ * Compares nodes with golden tensors, interpreted and compiled. `updates` are written by the program, and `feeds` are the
+ * values of the inputs.
+ */
 export function expectBoth(
   wanted: readonly (readonly [what: string, node: Node, expected: GoldenTensor])[],
   updates: Updates = [],
+  feeds: Feeds = {},
 ): void {
   const nodes = Object.fromEntries(wanted.map(([what, node]) => [what, node]));
   const results = {
-    interpreted: evaluate(nodes),
-    compiled: compile({ outputs: nodes, updates }).run({}),
+    interpreted: evaluate(nodes, feeds),
+    compiled: compile({ outputs: nodes, updates }).run(feeds),
   };
   for (const [how, found] of Object.entries(results)) {
     for (const [what, , expected] of wanted) {

@@ -23,6 +23,7 @@ sys.dont_write_bytecode = True
 
 import attention
 import layers
+import lengths
 import losses
 import lstm
 import ops_compositions
@@ -51,6 +52,7 @@ FILES = {
     "ops-data": ops_data,
     "layers": layers,
     "recurrent": recurrent,
+    "lengths": lengths,
     "lstm": lstm,
     "vae": vae,
     "losses": losses,

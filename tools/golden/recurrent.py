@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.utils import rnn
 
 from draws import Draws, trainable
 
@@ -49,7 +50,9 @@ def in_torch(kind, inputs, named):
     return [torch.cat(list(part)) for part in zip(*parts)]
 
 
-def case(kind, title, layers=1, bidirectional=False):
+def case(kind, title, layers=1, bidirectional=False, lengths=None, steps=STEPS):
+    """Returns a case of a layer. If `lengths` are given, its input is packed, and its hidden states are padded by zeros."""
+    batch = BATCH if lengths is None else len(lengths)
     draws = Draws(f"{kind} {title}")
     directions = ["forward", "backward"] if bidirectional else ["forward"]
     module = TORCH[kind](INPUTS, UNITS, num_layers=layers, bidirectional=bidirectional).double()
@@ -65,10 +68,13 @@ def case(kind, title, layers=1, bidirectional=False):
             named |= {prefix + key: value for key, value in own.items()}
     keys = ["hidden", "cell"] if kind == "LSTM" else ["hidden"]
     count = layers * len(directions)
-    xs = trainable(draws.tensor(STEPS, BATCH, INPUTS))
-    initial = {key: trainable(draws.tensor(count, BATCH, UNITS, low=-0.9, high=0.9)) for key in keys}
+    xs = trainable(draws.tensor(steps, batch, INPUTS))
+    initial = {key: trainable(draws.tensor(count, batch, UNITS, low=-0.9, high=0.9)) for key in keys}
     states = tuple(initial.values()) if kind == "LSTM" else initial["hidden"]
-    hidden, last = torch.func.functional_call(module, torchs, (xs, states))
+    read = xs if lengths is None else rnn.pack_padded_sequence(xs, torch.tensor(lengths), enforce_sorted=False)
+    hidden, last = torch.func.functional_call(module, torchs, (read, states))
+    if lengths is not None:
+        hidden, _ = rnn.pad_packed_sequence(hidden, total_length=steps)
     last = dict(zip(keys, last if kind == "LSTM" else [last]))
     hidden_cotangent = draws.tensor(*hidden.shape)
     last_cotangents = {key: draws.tensor(*value.shape) for key, value in last.items()}
@@ -81,6 +87,7 @@ def case(kind, title, layers=1, bidirectional=False):
         "title": title,
         "options": {"inputs": INPUTS, "units": UNITS, "layers": layers, "bidirectional": bidirectional},
         "variables": named,
+        **({} if lengths is None else {"lengths": torch.tensor(lengths, dtype=torch.int32)}),
         "xs": xs,
         "initial": initial,
         "hidden": hidden,
