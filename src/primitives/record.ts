@@ -162,7 +162,11 @@ export interface ValueRecord {
    */
   readonly part: ((value: Value, region: Window) => Part | undefined) | undefined;
   /** Makes the instructions that compute the value, if no fused loop computes it. */
-  readonly instruct: (value: Value, writer: InstructionWriter, nodes: readonly Node[]) => void;
+  readonly instruct: (
+    value: Value,
+    writer: InstructionWriter,
+    nodes: readonly Node[],
+  ) => void | Sliced<void>;
   /** Whether the instruction can read the operand `operand` from memory through this view, without a loss of speed. */
   readonly reads: (value: Value, operand: Ref, view: StridedView) => boolean;
   /**
@@ -238,7 +242,7 @@ export interface InstructionWriter {
     saves: (operand: Ref) => boolean,
   ): Location | undefined;
   /** Makes the instructions of a loop. */
-  loop(value: Value, nodes: readonly Node[]): void;
+  loop(value: Value, nodes: readonly Node[]): Sliced<void>;
   /** Whether an assembled value has no memory, because its blocks are packed. */
   isPacked(assembled: Value): boolean;
   /** Returns the blocks of an assembled value that must be copied into its memory, and the locations of the copies. */

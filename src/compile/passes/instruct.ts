@@ -2,7 +2,7 @@
 
 import { type Leaf, Variable } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
-import { finished, type Pace, type Sliced } from '../../graph/sliced.js';
+import type { Pace, Sliced } from '../../graph/sliced.js';
 import type { Fired } from '../../ir/builder.js';
 import { type Location, type Memory, windowAt } from '../../ir/location.js';
 import type { IrLoop } from '../../ir/loop.js';
@@ -114,7 +114,7 @@ class Writer implements InstructionWriter {
       else written.set(ref.value, [leaf]);
     }
     for (const item of this.fused.schedule) {
-      if (item.kind === 'single') this.#single(item.value);
+      if (item.kind === 'single') yield* this.#single(item.value);
       else if (item.grade === lastGrade)
         this.#writes.push(yield* this.#group(item.loops, (loop) => this.#writing(loop, written)));
       else this.#list.push(yield* this.#group(item.loops, (loop) => this.#arena(loop)));
@@ -197,7 +197,7 @@ class Writer implements InstructionWriter {
     return isContiguous(at) ? at : this.#copyOf(at, nodesOf([ref.value]));
   }
 
-  #single(value: Value): void {
+  *#single(value: Value): Sliced<void> {
     const range = this.outside?.ranges.get(value);
     for (const steps of range?.zeros ?? []) {
       const zeros = fill(this.locationOf(value), this, nodesOf([value]));
@@ -205,7 +205,8 @@ class Writer implements InstructionWriter {
       this.#list.push(zeros);
     }
     const before = this.#list.length;
-    valueRecord(value).instruct(value, this, nodesOf([value]));
+    const sliced = valueRecord(value).instruct(value, this, nodesOf([value]));
+    if (sliced) yield* sliced;
     if (!range) return;
     for (const instruction of this.#list.slice(before)) this.#ranges.set(instruction, range);
   }
@@ -255,7 +256,7 @@ class Writer implements InstructionWriter {
     (writesLeaf ? this.#writes : this.#list).push(instruction);
   }
 
-  loop(value: Value, nodes: readonly Node[]): void {
+  *loop(value: Value, nodes: readonly Node[]): Sliced<void> {
     const loop = value.details.loop as IrLoop;
     const body = this.fused.bodies.get(loop) as Fused;
     const [, ...results] = this.resultsOf(value);
@@ -266,13 +267,13 @@ class Writer implements InstructionWriter {
       this.emit(from ? { kind: 'copy', from, to, nodes } : fill(to, this, nodes));
     }
     const { target, fired, pace } = this;
-    const placement = finished(Placement.of(body, fired, pace, places));
+    const placement = yield* Placement.of(body, fired, pace, places);
     const writer = new Writer(body, placement, target, fired, pace, {
       writer: this,
       steps: loop.count,
       ranges: neededSteps(value, loop, body, this.fused),
     });
-    const list = finished(writer.writeBody(places));
+    const list = yield* writer.writeBody(places);
     const outer = new Set(
       [...places.leaves.values(), ...places.outputs.map(({ at }) => at)].map(
         ({ memory }) => memory,
@@ -280,7 +281,7 @@ class Writer implements InstructionWriter {
     );
     const isOutside = (memory: Memory) => outer.has(memory) || writer.#adopted.has(memory);
     const instructions = { list, onceCount: 0, writeStart: list.length, outputs: [] };
-    const arena = finished(arrange(instructions, fired, pace, isOutside));
+    const arena = yield* arrange(instructions, fired, pace, isOutside);
     const accesses = outerAccesses(list, places.windows, arena.offsets);
     this.emit({
       kind: 'loop',
