@@ -108,17 +108,18 @@ export function describeNode(node: Node): string {
 /**
  * Calls `run` and returns its result. If it throws a ShapeError, a ValueError or a NativeError, adds the node to the
  * message.
+ * @param where returns the text that follows the name of the node
  */
-export function naming<T>(node: Node, run: () => T): T {
+export function naming<T>(node: Node, run: () => T, where: () => string = () => ''): T {
   try {
     return run();
   } catch (cause) {
     if (cause instanceof ShapeError)
-      throw new ShapeError(`${describeNode(node)} ${cause.message}`, { cause });
+      throw new ShapeError(`${describeNode(node)}${where()} ${cause.message}`, { cause });
     if (cause instanceof ValueError)
-      throw new ValueError(`${describeNode(node)}: ${cause.message}`, { cause });
+      throw new ValueError(`${describeNode(node)}${where()}: ${cause.message}`, { cause });
     if (cause instanceof NativeError)
-      throw new NativeError(`${describeNode(node)} ${cause.message}`, { cause });
+      throw new NativeError(`${describeNode(node)}${where()} ${cause.message}`, { cause });
     throw cause;
   }
 }
