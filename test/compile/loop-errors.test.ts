@@ -24,6 +24,7 @@ import {
   scan,
   sgd,
   sqrt,
+  substitute,
   sum,
   Tensor,
   tanh,
@@ -149,6 +150,21 @@ describe('a NaN in the body of a loop', () => {
     );
     const gradient = backward(sum(ys)).of(w);
     expect(await messages({ gradient }, { xs: rows(6, 3, 0) })).toEqual(expected);
+  });
+
+  it('is found in the loop that failed, not in one with the same body', async () => {
+    const { last } = scan(({ h }, x) => [{ h: add(mul(h, 0.5), log(x)) }, undefined], {
+      over: xs,
+      initial: { h: zeros },
+      name: 'net',
+    });
+    const other = input('other', ['steps', 2]);
+    const again = substitute(last.h, new Map([[xs, other]]));
+    const outputs = { h: last.h, again };
+    const feeds = { xs: rows(4, 2, 2), other: rows(4, 2, -1) };
+    const expected = both("[log #] is NaN at [1] in [scan 'net'], step 2");
+    expect(await messages(outputs, feeds)).toEqual(expected);
+    expect(await messages(outputs, { xs: feeds.other, other: feeds.xs })).toEqual(expected);
   });
 
   it('does not change what later errors say', () => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { describeNotFinite, firstNotFinite } from '../../src/evaluate/finite.js';
 import { Interpreter } from '../../src/evaluate/interpreter.js';
+import { type Loop, loopOf } from '../../src/graph/loop.js';
 import {
   add,
   backward,
@@ -15,6 +16,7 @@ import {
   parameter,
   scan,
   sortWithIndices,
+  sub,
   sum,
   Tensor,
   tensor,
@@ -119,6 +121,34 @@ describe('firstNotFinite', () => {
     expect(at(0)).toEqual([[0, 0], [2]]);
     expect(at(1)).toEqual([[2, 1], [1]]);
     expect(at(2)).toBeUndefined();
+  });
+
+  it('ends after the iteration that is sought, before what reads the loop', () => {
+    const seen: { scanned: Node; node: Node }[] = [];
+    const outer = scan(
+      ({ h }, x) => {
+        const { last } = scan(({ g }, y) => [{ g: sub(g, y) }, undefined], {
+          over: x,
+          initial: { g: h },
+        });
+        const [scanned] = last.g.inputs as [Node];
+        seen.push({ scanned, node: (loopOf(scanned) as Loop).carries[0]?.next as Node });
+        // The carry is 1 - 4 at the end.
+        return [{ h: log(last.g) }, undefined];
+      },
+      { over: xss, initial: { h: constant(tensor([1, 1])) } },
+    );
+    const [scanned] = outer.last.h.inputs as [Node];
+    const inner = seen[0] as { scanned: Node; node: Node };
+    const sought = new Map([
+      [scanned, { nodes: new Set([inner.scanned]), iteration: 0 }],
+      [inner.scanned, { nodes: new Set([inner.node]), iteration: 3 }],
+    ]);
+    const feeds = new Map([[xss, { data: ones([0, 0, 0], 1) }]]);
+    const found = (where: typeof sought) => firstNotFinite([scanned], feeds, new Map(), 0, where);
+    expect(found(sought)).toBeUndefined();
+    sought.delete(inner.scanned);
+    expect(found(sought)?.node.op.name).toBe('log');
   });
 });
 
