@@ -12,8 +12,10 @@ import {
   cancelled,
   createProgram,
   disposeProgram,
+  type IndexFailure,
   type NativeProgram,
   type NativeQueue,
+  type Outcome,
   overlapOf,
   profileProgram,
   type RunStatus,
@@ -201,15 +203,15 @@ export class Executable {
   /**
    * Runs the program with the feeds that are set.
    * @param into tensors for the outputs, which `accepts` must accept; if undefined, `results` returns the outputs
-   * @returns `done`, the index of the instruction whose result was not finite, or the failure of an instruction
+   * @returns `done`, or the failure of an instruction
    * @throws ValueError if outputs overlap each other, a feed or a leaf
    */
-  run(into: Tensors | undefined, run: number, threads: number, checkFinite: boolean): RunStatus {
+  run(into: Tensors | undefined, run: number, threads: number, checkFinite: boolean): Outcome {
     this.refresh();
     const memory = this.#memory;
     if (this.#own && !into) {
       this.#copyFeeds(this.#own);
-      return runProgram(this.native, run, threads, checkFinite, false, null);
+      return runProgram(this.native, run, threads, checkFinite, false, null) as Outcome;
     }
     this.#setOutputs(into);
     const keeps = into !== undefined;
@@ -217,7 +219,7 @@ export class Executable {
     while (this.#separate(status)) {
       status = runProgram(this.native, run, threads, checkFinite, keeps, memory);
     }
-    return status;
+    return status as Outcome;
   }
 
   /**
@@ -234,7 +236,7 @@ export class Executable {
     do {
       status = profileProgram(this.native, run, threads, times, this.#memory);
     } while (this.#separate(status));
-    if (typeof status !== 'number') throw outOfRange(this.encoded, status, run);
+    if (typeof status !== 'number') throw outOfRange(this, status as IndexFailure, run);
     return times;
   }
 

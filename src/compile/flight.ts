@@ -8,6 +8,7 @@ import type { Variable } from '../graph/leaf.js';
 import {
   cancelled,
   cancelRun,
+  type Outcome,
   type RunStatus,
   type StartedRun,
   startProgram,
@@ -15,8 +16,8 @@ import {
 import { onAbort } from './aborts.js';
 
 export interface Landed {
-  /** `done` if the runs succeeded; otherwise the index of the instruction whose result was not finite, or a failure. */
-  readonly status: RunStatus;
+  /** `done` if the runs succeeded; otherwise the failure of an instruction. */
+  readonly status: Outcome;
   /** The number of runs that were completed. */
   readonly steps: number;
   /** The index of the last run that was started. */
@@ -58,7 +59,7 @@ export function fly({
       try {
         withdraw?.();
         if (status === cancelled) reject(signal?.reason);
-        else resolve({ status, steps, run });
+        else resolve({ status: status as Outcome, steps, run });
       } catch (error) {
         reject(error); // `removeEventListener` of a signal that the user wrote may throw.
       }

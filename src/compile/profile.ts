@@ -19,13 +19,13 @@ export interface ProfileRow {
    */
   readonly once: boolean;
   /**
-   * The number of times that this run has executed the instruction: once, in each step of its loop, or 0 times if its
-   * results were kept.
+   * The number of times that this run has executed the instruction. It is 1 outside of loops, and 0 if the results were
+   * kept. In a loop, it is the number of steps of the loop, multiplied by those of the loops around it.
    */
   readonly executions: number;
   /**
-   * The time of the instruction in this run, in microseconds, of all its executions together. The instructions of a loop
-   * have rows of their own, and the row of the loop has the rest of its time.
+   * The time of the instruction in this run, in microseconds, of all its executions together. The time of a loop is
+   * without the time of its instructions, which have rows of their own.
    */
   readonly microseconds: number;
   /** The time of the instruction as a fraction of the sum of the times of all instructions, from 0 to 1. */

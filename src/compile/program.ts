@@ -104,7 +104,7 @@ export class Program<T extends Signature = Signature> {
       if (into !== undefined) checkFitting(into, executable);
       const status = executable.run(into, runner.runs, runner.threads, checkFinite);
       if (status !== done) {
-        throw failedRun(executable, executable.fedWith(), status, runner.runs);
+        throw failedRun(executable, runner.roots, executable.fedWith(), status, runner.runs);
       }
       runner.count();
       return executable.results(into) as ResultsOf<T>;
@@ -142,7 +142,7 @@ export class Program<T extends Signature = Signature> {
     try {
       const { status, run } = landed;
       if (status !== done) {
-        throw failedRun(executable, executable.fedWith(memory), status, run);
+        throw failedRun(executable, runner.roots, executable.fedWith(memory), status, run);
       }
       return (await executable.resultsOf(memory)) as ResultsOf<T>;
     } finally {
@@ -194,7 +194,8 @@ export class Program<T extends Signature = Signature> {
 
   /**
    * Runs the program once, as `run` does, and measures the time of each instruction. The instructions that run only
-   * once (see the option `constants`) are listed, too.
+   * once (see the option `constants`) are listed, too. The instructions of the body of a loop have rows of their own,
+   * with the time of all their executions. The row of the loop has the rest of its time.
    * @returns a row for each instruction, the slowest first; `console.table` prints them well
    * @throws ValueError, ShapeError or DTypeError if feeds do not match the graph; StateError if the program is disposed
    *   or a `runAsync` of it is in flight

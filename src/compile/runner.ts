@@ -94,7 +94,7 @@ export class Runner {
     this.#specialise = specialise;
     this.#constants = constants;
     this.#written = updates.map(([leaf]) => leaf);
-    const order = executionOrder([...outputs.values(), ...updates.map(([, value]) => value)]);
+    const order = executionOrder(this.roots);
     this.inputs =
       inputs === undefined
         ? inputsOf(order, updates, '; name them in the option inputs: { a: …, b: … }')
@@ -103,6 +103,11 @@ export class Runner {
     this.#variables = [...new Set([...variables, ...this.#written])];
     this.#queue = createQueue();
     if (!later && !this.#hasNames()) this.executables.get(new Map());
+  }
+
+  /** The outputs and the metrics, and the new values of leaves. */
+  get roots(): readonly Node[] {
+    return [...this.outputs.values(), ...this.updates.map(([, value]) => value)];
   }
 
   /**

@@ -98,7 +98,8 @@ class ProgramStepper implements Stepper {
     const feeds = executable.feeds.map(({ size }, index) =>
       (memory[index] as TypedArray).subarray(landed.steps * size, (landed.steps + 1) * size),
     );
-    throw failedRun(executable, executable.fedWith(feeds), landed.status, landed.run);
+    const fed = executable.fedWith(feeds);
+    throw failedRun(executable, this.#runner.roots, fed, landed.status, landed.run);
   }
 }
 

@@ -2,7 +2,14 @@
 
 import { type Bindings, bindDim } from '../graph/dimension.js';
 import type { Leaf } from '../graph/leaf.js';
-import { type Carry, dividedInputs, type Loop, type LoopResult, rootOf } from '../graph/loop.js';
+import {
+  type Carry,
+  dividedInputs,
+  type Loop,
+  type LoopResult,
+  loopOf,
+  rootOf,
+} from '../graph/loop.js';
 import type { Node } from '../graph/node.js';
 import { reachable } from '../graph/topology.js';
 import { prepareMap } from '../native/kernels.js';
@@ -11,26 +18,34 @@ import type { Step } from '../primitives/record.js';
 import type { TypedArray } from '../tensor/dtype.js';
 import { sizeOf } from '../tensor/shape.js';
 import { allocate } from '../tensor/tensor.js';
+import type { Course } from './course.js';
 import { executionOrder } from './lowered.js';
 import type { Schedule } from './schedule.js';
 
-/** Makes a schedule; the constructor of `Schedule`, which imports this file. */
-type MakeSchedule = (order: readonly Node[], kept: readonly Node[], bindings: Bindings) => Schedule;
+/** Makes the schedule of the body; the constructor of `Schedule`, which imports this file. */
+type MakeSchedule = (order: readonly Node[], kept: readonly Node[]) => Schedule;
 
 /**
- * Prepares the step of a loop, which writes the results with these keys, in their order.
+ * Prepares the step of a loop, which writes the results with these keys, in their order. If a search of the course ends
+ * within the loop, the results are not complete.
+ * @param scan a node of the op `scan`
  * @throws ShapeError if a dimension of the body is negative or invalid under this binding
  */
 export function prepareLoop(
-  loop: Loop,
+  scan: Node,
   keys: readonly string[],
   bindings: Bindings,
+  course: Course,
   makeSchedule: MakeSchedule,
 ): Step {
+  const loop = loopOf(scan) as Loop;
+  const { search } = course;
   const wanted = keys.map((key) => loop.results.get(key) as LoopResult);
-  const carries = activeCarries(loop, wanted);
-  const roots = [...new Set([...wanted.map(rootOf), ...carries.map(({ next }) => next)])];
-  const schedule = makeSchedule(executionOrder(roots), roots, bindings);
+  const sought = (search?.nodesIn(scan) ?? []).map((node) => ({ kind: 'rows', node }) as const);
+  const carries = activeCarries(loop, [...sought, ...wanted]);
+  const computed = [...sought, ...wanted].map(rootOf);
+  const roots = [...new Set([...computed, ...carries.map(({ next }) => next)])];
+  const schedule = makeSchedule(executionOrder(roots), roots);
   const steps = bindDim(loop.steps, bindings);
   const sizeIn = ({ shape }: Node) => sizeOf(shape.map((dim) => bindDim(dim, bindings)));
   const sizes = loop.rows.map(sizeIn);
@@ -56,29 +71,36 @@ export function prepareLoop(
     wanted.forEach(({ kind }, i) => {
       if (kind === 'sum') outs[i]?.fill(0);
     });
-    for (let step = 0; step < steps; step++) {
-      const t = loop.reverse ? steps - 1 - step : step;
-      index[0] = t;
-      loop.rows.forEach((leaf, i) => {
-        const size = sizes[i] as number;
-        feeds.set(leaf, { data: (over[i] as TypedArray).subarray(t * size, (t + 1) * size) });
-      });
-      carries.forEach(({ argument }, i) => {
-        feeds.set(argument, { data: now[i] as TypedArray });
-      });
-      schedule.run(feeds, run);
-      wanted.forEach((result, i) => {
-        const out = outs[i] as TypedArray;
-        if (result.kind === 'last') return;
-        const value = schedule.valueOf(result.node, feeds);
-        if (result.kind === 'rows') out.set(value, t * value.length);
-        else adders[i]?.(out, out, value);
-      });
-      carries.forEach(({ next }, i) => {
-        then[i]?.set(schedule.valueOf(next, feeds));
-      });
-      [now, then] = [then, now];
-    }
+    const only = search?.iterationOf(scan);
+    course.loop(scan, (begin) => {
+      for (let step = 0; step < steps; step++) {
+        const t = loop.reverse ? steps - 1 - step : step;
+        begin(t);
+        index[0] = t;
+        loop.rows.forEach((leaf, i) => {
+          const size = sizes[i] as number;
+          feeds.set(leaf, { data: (over[i] as TypedArray).subarray(t * size, (t + 1) * size) });
+        });
+        carries.forEach(({ argument }, i) => {
+          feeds.set(argument, { data: now[i] as TypedArray });
+        });
+        if (only !== undefined) search?.pause(step !== only);
+        schedule.run(feeds, run);
+        if (step === only) search?.end();
+        if (search?.ended) return;
+        wanted.forEach((result, i) => {
+          const out = outs[i] as TypedArray;
+          if (result.kind === 'last') return;
+          const value = schedule.valueOf(result.node, feeds);
+          if (result.kind === 'rows') out.set(value, t * value.length);
+          else adders[i]?.(out, out, value);
+        });
+        carries.forEach(({ next }, i) => {
+          then[i]?.set(schedule.valueOf(next, feeds));
+        });
+        [now, then] = [then, now];
+      }
+    });
     wanted.forEach((result, i) => {
       if (result.kind === 'last') outs[i]?.set(now[carries.indexOf(result.carry)] as TypedArray);
     });

@@ -8,7 +8,7 @@ import { GraphError, ShapeError } from '../errors.js';
 import { describeNode, naming } from '../graph/calls.js';
 import { type Bindings, bindDim, type Dim } from '../graph/dimension.js';
 import { Argument, Constant, Input, Leaf, Variable } from '../graph/leaf.js';
-import { type Loop, loopOf } from '../graph/loop.js';
+import { describeSteps, loopOf } from '../graph/loop.js';
 import type { Node } from '../graph/node.js';
 import {
   type BoundResults,
@@ -21,6 +21,7 @@ import type { Step } from '../primitives/record.js';
 import type { DType, TypedArray } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { allocate } from '../tensor/tensor.js';
+import { Course, type Search } from './course.js';
 import { prepareLoop } from './loop.js';
 import { expansionOf } from './lowered.js';
 import { prepareStep } from './steps.js';
@@ -62,33 +63,73 @@ export class Schedule {
   readonly #fed = new Map<number, Input | Argument>();
   /** For each node of a loop, the keys of the results that are read. */
   readonly #readKeys = new Map<Node, Set<string>>();
+  readonly #order: readonly Node[];
+  readonly #course: Course;
 
   /**
    * Prepares the steps and allocates the buffers.
    * @param order the nodes to compute; each node comes after the nodes that it reads
    * @param kept nodes whose values are read after a run, so no later step may reuse their buffers
+   * @param course the course of the run in which this schedule runs
    * @throws ShapeError if a dimension of the graph is negative or invalid under this binding
    */
-  constructor(order: readonly Node[], kept: readonly Node[], bindings: Bindings) {
+  constructor(
+    order: readonly Node[],
+    kept: readonly Node[],
+    bindings: Bindings,
+    course = new Course(),
+  ) {
+    this.#order = order;
+    this.#course = course;
     for (const node of order) this.#noteResult(node);
     for (const node of order) this.#add(node, bindings);
     this.#allocate(kept);
   }
 
-  /** Runs all steps. The steps read the feeds without copying them. `run` is the index of the run. */
+  /**
+   * Runs all steps, or those before a search of the course ends. The steps read the feeds without copying them. `run` is
+   * the index of the run.
+   */
   run(feeds: ReadonlyMap<Leaf, { readonly data: TypedArray }>, run: number): void {
     const arrays = this.#arrays;
     for (const [value, input] of this.#fed) {
       arrays[value] = (feeds.get(input) as { data: TypedArray }).data;
     }
-    for (const { node, step, outs, inputs } of this.#instructions) {
-      const sources = inputs.map((input) => arrays[input] as TypedArray);
-      const results = outs.map((out) => arrays[out] as TypedArray);
-      naming(node, () => step(results[0] as TypedArray, sources, run, results));
-    }
+    const { search } = this.#course;
+    if (search) this.#searched(search, feeds, run);
+    else for (const instruction of this.#instructions) this.#execute(instruction, run);
     // Drops the references to the feeds, so that they can be garbage-collected when the caller does not use them any
     // more.
     for (const value of this.#fed.keys()) arrays[value] = nothing;
+  }
+
+  #execute({ node, step, outs, inputs }: Instruction, run: number): void {
+    const sources = inputs.map((input) => this.#arrays[input] as TypedArray);
+    const results = outs.map((out) => this.#arrays[out] as TypedArray);
+    const execute = () => step(results[0] as TypedArray, sources, run, results);
+    // Errors of a body name the node of the body, and the steps of the loops.
+    if (loopOf(node)) execute();
+    else naming(node, execute, () => describeSteps(this.#course.steps));
+  }
+
+  /** Runs the steps until the search ends. It looks at the value of each node before its buffer is used again. */
+  #searched(
+    search: Search,
+    feeds: ReadonlyMap<Leaf, { readonly data: TypedArray }>,
+    run: number,
+  ): void {
+    let next = 0;
+    for (const node of this.#order) {
+      const instruction = this.#instructions[next];
+      if (instruction?.node === node) {
+        this.#execute(instruction, run);
+        next++;
+      }
+      if (search.looksAt(node)) {
+        search.look(node, this.valueOf(node, feeds), this.shapeOf(node), this.#course.steps);
+      }
+      if (search.ended) return;
+    }
   }
 
   /** Returns the buffer with the value of a kept node. The value is valid from the end of a run until the next run. */
@@ -173,10 +214,11 @@ export class Schedule {
 
   #loopStep(node: Node, bindings: Bindings): Step {
     return prepareLoop(
-      loopOf(node) as Loop,
+      node,
       Object.keys(this.#computedResults(node) ?? {}),
       bindings,
-      (order, kept, bound) => new Schedule(order, kept, bound),
+      this.#course,
+      (order, kept) => new Schedule(order, kept, bindings, this.#course),
     );
   }
 
@@ -225,7 +267,10 @@ export class Schedule {
     this.#instructions.forEach(({ inputs }, time) => {
       for (const input of inputs) lastUse[input] = time;
     });
-    for (const node of kept) lastUse[this.#values.get(node) as number] = Infinity;
+    for (const node of kept) {
+      const value = this.#values.get(node);
+      if (value !== undefined) lastUse[value] = Infinity;
+    }
 
     const free = new Map<string, TypedArray[]>();
     const kind = (value: number) => {

@@ -138,21 +138,22 @@ export function describeOutOfRange(node: Node, failure: OutOfRange, message: str
 /**
  * Calls `run` and returns its result. If it throws a ShapeError, a ValueError or a NativeError, adds the node to the
  * message.
+ * @param where returns the text that follows the name of the node
  */
-export function naming<T>(node: Node, run: () => T): T {
+export function naming<T>(node: Node, run: () => T, where: () => string = () => ''): T {
   try {
     return run();
   } catch (cause) {
     if (cause instanceof ShapeError)
-      throw new ShapeError(`${describeNode(node)} ${cause.message}`, { cause });
+      throw new ShapeError(`${describeNode(node)}${where()} ${cause.message}`, { cause });
     if (cause instanceof ValueError) {
       const { message } = cause;
       const what =
         cause instanceof IndexError ? describeOutOfRange(node, cause.failure, message) : message;
-      throw new ValueError(`${describeNode(node)}: ${what}`, { cause });
+      throw new ValueError(`${describeNode(node)}${where()}: ${what}`, { cause });
     }
     if (cause instanceof NativeError)
-      throw new NativeError(`${describeNode(node)} ${cause.message}`, { cause });
+      throw new NativeError(`${describeNode(node)}${where()} ${cause.message}`, { cause });
     throw cause;
   }
 }

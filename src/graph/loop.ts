@@ -3,7 +3,7 @@
  * numbers. It is computed once in each step.
  */
 
-import type { Dim } from './dimension.js';
+import { type Bindings, bindDim, type Dim } from './dimension.js';
 import type { Argument } from './leaf.js';
 import type { Node } from './node.js';
 import type { Results } from './results.js';
@@ -133,4 +133,32 @@ export function dividedInputs<T>({ carries, rows }: Loop, inputs: readonly T[]):
 /** Returns the nodes of the body from which a result is computed. */
 export function rootOf(result: LoopResult): Node {
   return result.kind === 'last' ? result.carry.next : result.node;
+}
+
+/** A step of a loop. */
+export interface StepOfLoop {
+  /** A node of the op `scan`. */
+  readonly scan: Node;
+  /** The index of the step. */
+  readonly t: number;
+}
+
+/**
+ * Returns a step of a loop.
+ * @param scan a node of the op `scan`
+ * @param iteration the number of steps that are computed before it
+ */
+export function stepOfLoop(scan: Node, iteration: number, bindings: Bindings): StepOfLoop {
+  const { reverse, steps } = loopOf(scan) as Loop;
+  return { scan, t: reverse ? bindDim(steps, bindings) - 1 - iteration : iteration };
+}
+
+/**
+ * Returns the text that follows the name of a node in an error message, if the node is in the bodies of loops:
+ * ` in [scan 'outer'], step 2, in [scan 'inner'], step 5`.
+ * @param steps the steps, those of the outermost loop first
+ */
+export function describeSteps(steps: readonly StepOfLoop[]): string {
+  const each = steps.map(({ scan, t }) => `in ${scan}, step ${t}`);
+  return each.length === 0 ? '' : ` ${each.join(', ')}`;
 }

@@ -55,7 +55,7 @@ export interface Addon {
     b: TypedArray,
   ): void;
   random(kernel: number, seed: number, run: number, out: TypedArray): void;
-  /** Returns whether the call succeeded. If not, `report` contains the numbers of the failure (see `IndexFailure`). */
+  /** Returns whether the call succeeded. If not, `report` contains the numbers of the failure (see `IndexOutOfRange`). */
   routine(geometry: Float64Array, report: Float64Array, ...operands: TypedArray[]): boolean;
 
   panelsSave(geometry: Float64Array): number;
@@ -95,6 +95,8 @@ export interface Addon {
     ...memory: readonly TypedArray[]
   ): number;
   readFailure(program: Handle<'program'>, report: Float64Array): void;
+  /** Writes the iterations of the loops around the instruction that failed. Returns the number of these loops. */
+  readIterations(program: Handle<'program'>, numbers: Float64Array): number;
   cancelRun(run: number): void;
   disposeProgram(program: Handle<'program'>): void;
   claimLeaves(reads: readonly TypedArray[], writes: readonly TypedArray[]): Handle<'claim'>;

@@ -8,7 +8,7 @@ import { NativeError } from '../errors.js';
 import { bytesOf, type DType, dtypes, type TypedArray, typedArray } from '../tensor/dtype.js';
 import { stridesOf } from '../tensor/shape.js';
 import { kernelId, load, messageOf, routineFacts } from './addon.js';
-import { failureNumbers, failureOf, type IndexFailure } from './program.js';
+import { failureNumbers, type IndexOutOfRange, indexIn } from './program.js';
 import { dtypeCodes } from './table.js';
 
 /**
@@ -143,9 +143,7 @@ export interface RoutineView extends Layout {
 }
 
 /** Computes a routine. The arguments are the arrays of its reads, then of its writes. */
-export type RoutineCall = (
-  ...operands: TypedArray[]
-) => Omit<IndexFailure, 'instruction'> | undefined;
+export type RoutineCall = (...operands: TypedArray[]) => IndexOutOfRange | undefined;
 
 /**
  * Prepares a routine. The views of the writes must be row-major and without gaps.
@@ -181,9 +179,7 @@ export function prepareRoutine(
     call(name, () => {
       succeeded = addon.routine(geometry, report, ...operands);
     });
-    if (succeeded) return undefined;
-    const { instruction: _, ...failure } = failureOf(report);
-    return failure;
+    return succeeded ? undefined : indexIn(report);
   };
 }
 

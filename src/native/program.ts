@@ -10,19 +10,24 @@ export type NativeProgram = Handle<'program'>;
 export type NativeKept = Handle<'kept'>;
 
 /**
- * The statuses of a run. A status of `firstOverlap` or less says which memory overlaps (see `overlapOf`). A status of 0
- * or more is the index of an instruction whose result was not finite. A run that failed because an index was out of
- * range has an `IndexFailure` as its status.
+ * The statuses of a run. A status of `firstOverlap` or less says which memory overlaps (see `overlapOf`). A run that
+ * failed in an instruction has a `RunFailure` as its status.
  */
 export const done = -1;
 export const cancelled = -2;
 const outOfRange = -3;
 const firstOverlap = -4;
 
-/** The reason why an instruction failed: an element of its operand of indices is out of range. */
-export interface IndexFailure {
-  /** The index of the instruction. */
+/** The instruction in which a run failed, because its result is not finite. */
+export interface NotFiniteFailure {
+  /** The index of the instruction. The instructions of a loop follow the loop. */
   readonly instruction: number;
+  /** The iterations of the loops around the instruction, from the outermost loop to the innermost. */
+  readonly iterations: readonly number[];
+}
+
+/** An element of an operand of indices that is out of range. */
+export interface IndexOutOfRange {
   /** The position of the element in its operand, in row-major order. It is the first element that is out of range. */
   readonly index: number;
   /** The axis that is indexed, as the instruction numbers it; -1 if the elements are labels of classes. */
@@ -33,30 +38,53 @@ export interface IndexFailure {
   readonly value: number;
 }
 
-export type RunStatus = number | IndexFailure;
+/** The instruction in which a run failed, because an index is out of range. */
+export interface IndexFailure extends NotFiniteFailure, IndexOutOfRange {}
 
-/** The number of numbers in the report of a failure. */
+export type RunFailure = NotFiniteFailure | IndexFailure;
+
+export type RunStatus = number | RunFailure;
+
+/** The status of a run that was neither cancelled nor refused. */
+export type Outcome = typeof done | RunFailure;
+
+/** The number of numbers in the report of an index that is out of range. The first is the index of the instruction. */
 export const failureNumbers = 5;
 
-/** Reads the report of a failure that the addon wrote. */
-export function failureOf(report: ArrayLike<number>): IndexFailure {
-  const [instruction, index, axis, bound, value] = Array.from(report) as [
+/** The most loops that can be around an instruction. */
+const maxLoopDepth = 8;
+
+/** Reads the report of an index that is out of range, which the addon wrote. */
+export function indexIn(report: ArrayLike<number>): IndexOutOfRange {
+  const [, index, axis, bound, value] = Array.from(report) as [
     number,
     number,
     number,
     number,
     number,
   ];
-  return { instruction, index, axis, bound, value };
+  return { index, axis, bound, value };
+}
+
+/**
+ * Returns the status of a run.
+ * @param status the status that the addon returned: if it is 0 or more, the instruction whose result is not finite
+ * @param reported returns the report of an index that is out of range
+ * @param iterations returns the iterations of the loops around the instruction that failed
+ */
+function statusOf(
+  status: number,
+  reported: () => ArrayLike<number>,
+  iterations: () => readonly number[],
+): RunStatus {
+  if (status >= 0) return { instruction: status, iterations: iterations() };
+  if (status !== outOfRange) return status;
+  const report = reported();
+  return { instruction: report[0] as number, iterations: iterations(), ...indexIn(report) };
 }
 
 /** Describes an index or a label that is out of range. */
-export function describeIndex({
-  index,
-  axis,
-  bound,
-  value,
-}: Pick<IndexFailure, 'index' | 'axis' | 'bound' | 'value'>): string {
+export function describeIndex({ index, axis, bound, value }: IndexOutOfRange): string {
   if (axis < 0) {
     const classes = bound > 0 ? `from 0 to ${bound - 1}` : 'none';
     return `the label of row ${index} is ${value}, but the labels of ${bound} classes are ${classes}; to leave out rows, give them one label outside of the classes and pass it as ignoreIndex`;
@@ -137,8 +165,8 @@ export function disposeKept(kept: NativeKept): void {
  * @param threads the number of threads; 0 means the number set for the process
  * @param keepOutputs whether a run that fails must not change the memory of the outputs
  * @param memory the feeds, then the outputs; null means the program's own memory
- * @returns `done`, the index of the instruction whose result was not finite, a failure, or a status for `overlapOf`;
- *   values are written only if the status is `done`
+ * @returns `done`, the failure of an instruction, or a status for `overlapOf`; values are written only if the status is
+ *   `done`
  */
 export function runProgram(
   program: NativeProgram,
@@ -154,16 +182,25 @@ export function runProgram(
       memory === null
         ? addon.runProgram(program, run, threads, checkFinite, keepOutputs)
         : addon.runProgram(program, run, threads, checkFinite, keepOutputs, ...memory);
-    return status === outOfRange ? readFailure(addon, program) : status;
+    return endedWith(status, addon, program);
   } catch (cause) {
     return refused('run', cause);
   }
 }
 
-function readFailure(addon: Addon, program: NativeProgram): IndexFailure {
-  const report = new Float64Array(failureNumbers);
-  addon.readFailure(program, report);
-  return failureOf(report);
+/** Returns the status of a run on this thread, which has ended. */
+function endedWith(status: number, addon: Addon, program: NativeProgram): RunStatus {
+  if (status === done) return done;
+  const report = () => {
+    const numbers = new Float64Array(failureNumbers);
+    addon.readFailure(program, numbers);
+    return numbers;
+  };
+  const iterations = () => {
+    const numbers = new Float64Array(maxLoopDepth);
+    return [...numbers.subarray(0, addon.readIterations(program, numbers))];
+  };
+  return statusOf(status, report, iterations);
 }
 
 /**
@@ -180,7 +217,7 @@ export function profileProgram(
   try {
     const { addon } = load();
     const status = addon.profileProgram(program, run, threads, nanoseconds, ...memory);
-    return status === outOfRange ? readFailure(addon, program) : status;
+    return endedWith(status, addon, program);
   } catch (cause) {
     return refused('profile', cause);
   }
@@ -196,8 +233,8 @@ export interface StartedRun {
   readonly threads: number;
   readonly checkFinite: boolean;
   /**
-   * Called later on this thread, with the status (`done`, `cancelled`, the index of an instruction or a failure), the
-   * number of completed steps, and the run index of the last step that was begun.
+   * Called later on this thread, with the status (`done`, `cancelled` or the failure of an instruction), the number of
+   * completed steps, and the run index of the last step that was begun.
    */
   readonly done: (status: RunStatus, steps: number, run: number) => void;
 }
@@ -205,8 +242,15 @@ export interface StartedRun {
 /** Starts a run of `steps` steps off this thread, one step after another. @returns the id for `cancelRun` */
 export function startProgram(start: StartedRun): number {
   const { program, memory, run, steps, threads, checkFinite } = start;
-  const ended = (status: number, completed: number, last: number, ...failure: number[]) =>
-    start.done(status === outOfRange ? failureOf(failure) : status, completed, last);
+  // An index out of range is reported first, then the iterations of the loops.
+  const ended = (status: number, completed: number, last: number, ...failure: number[]) => {
+    const iterations = () => (status === outOfRange ? failure.slice(failureNumbers) : failure);
+    start.done(
+      statusOf(status, () => failure, iterations),
+      completed,
+      last,
+    );
+  };
   try {
     const { addon } = load();
     return addon.startProgram(program, run, steps, threads, checkFinite, ended, ...memory);

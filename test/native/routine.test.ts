@@ -151,7 +151,7 @@ describe('a program with an index out of range', () => {
       program: addon.createProgram(code, [table, leaf], addon.createQueue(), null, null),
     };
   };
-  const failure = { instruction: 0, index: 1, axis: 4, bound: 3, value: -4 };
+  const failure = { instruction: 0, iterations: [], index: 1, axis: 4, bound: 3, value: -4 };
 
   it('writes nothing, and returns the index, the axis and the bound', () => {
     const { program, leaf } = make();
@@ -187,8 +187,9 @@ describe('a program with an index out of range', () => {
     const node = gathered(input('table', [2]), input('indices', [1], { dtype: 'int32' })).named(
       'rows',
     );
-    const encoded = { nodes: [[node]] } as unknown as Parameters<typeof outOfRange>[0];
-    const error = outOfRange(encoded, failure, 8);
+    const encoded = { nodes: [[node]], loops: [-1] };
+    const failed = { encoded, bindings: new Map() } as unknown as Parameters<typeof outOfRange>[0];
+    const error = outOfRange(failed, failure, 8);
     expect(error).toBeInstanceOf(ValueError);
     expect(error.message).toBe(
       "run 8: [gather 'rows']: element 1 of the indices is -4, but the valid indices of axis 4 are from -3 to 2; the run has written nothing",
