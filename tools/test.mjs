@@ -225,7 +225,7 @@ const suites = [
 
 /** Runs a suite. Resolves to its counts and its output. A suite that exceeds the time limit is stopped, and fails. */
 function run({ command, env = {}, count = asOne, beside: concurrent = false }) {
-  const limit = concurrent ? 20 : 10;
+  const limit = concurrent ? 20 : 15;
   return new Promise((done) => {
     const child = spawn('sh', ['-c', command], {
       env: {

@@ -13,15 +13,19 @@ const rewrites = [
   'chunks: rows of one value',
 ];
 
-/** Runs `count` random cases with the seeds from `from` on. `FOREBAY_SCAN=417` runs only the case of this seed. */
+/**
+ * Runs `count` random cases with the seeds from `from` on, or `FOREBAY_RANDOM_TIMES` times as many. `FOREBAY_SCAN=417` runs
+ * only the case of this seed.
+ */
 export function testScans(from: number, count: number): void {
   const only = process.env.FOREBAY_SCAN;
-  const seeds = Array.from({ length: count }, (_, i) => from + i).filter(
+  const times = Number(process.env.FOREBAY_RANDOM_TIMES ?? 1);
+  const seeds = Array.from({ length: count * times }, (_, i) => from + i).filter(
     (seed) => only === undefined || seed === Number(only),
   );
   it.skipIf(seeds.length === 0)(
     `${seeds.length} random graphs with loops from ${from}`,
-    { timeout: 600_000 },
+    { timeout: 600_000 * times },
     () => {
       const fired = new Map<string, number>();
       const failures: string[] = [];

@@ -1,3 +1,3 @@
 import { testScans } from './scan-shard.js';
 
-testScans(0, 2500);
+testScans(0, 1000);

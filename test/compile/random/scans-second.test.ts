@@ -1,3 +1,3 @@
 import { testScans } from './scan-shard.js';
 
-testScans(2500, 2500);
+testScans(1_000_000, 1000);
