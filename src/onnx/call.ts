@@ -91,6 +91,11 @@ export class Call {
     return describe(this.proto);
   }
 
+  /** The name of the node, or that of its first output, as layers and loops of the graph have it. */
+  get label(): string {
+    return labelOf(this.proto);
+  }
+
   /** Ends the import of the node, because forebay does not support it. */
   unsupported(reason: string): never {
     throw new Unsupported(reason);
@@ -334,6 +339,11 @@ const usual: Readonly<Record<DType, ElementType>> = {
 };
 
 const isFloat = ({ dtype }: ElementType) => dtype === 'float32' || dtype === 'float64';
+
+/** Returns the name of a node, or that of its first output. */
+export function labelOf({ name, output }: NodeProto): string {
+  return name || (output.find((one) => one !== '') ?? 'node');
+}
 
 /** Returns a node of a file as error messages name it: its operator, and its name or its output. */
 export function describe({ opType, domain, name, output }: NodeProto): string {

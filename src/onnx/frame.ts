@@ -1,6 +1,7 @@
 /** The names of a graph of a file: which node, which tensor or which input a name stands for. */
 
 import { FormatError } from '../errors.js';
+import type { Obstacles } from '../imports/obstacles.js';
 import { type Call, describe } from './call.js';
 import type { AttributeProto, GraphProto, NodeProto, TensorProto } from './messages.js';
 import type { Value } from './value.js';
@@ -11,14 +12,26 @@ export const absent: unique symbol = Symbol('absent');
 /** The versions of the operator sets, by domain. The domain of ONNX itself is ''. */
 export type OperatorSets = ReadonlyMap<string, number>;
 
+/** A graph inside of a node: the branch of an If, the body of a loop, or that of a function. */
+export interface Inner {
+  readonly frame: Frame;
+  readonly outputs: readonly string[];
+  /**
+   * Makes the results of the node of the values of the outputs, which are undefined if one of them is absent. It returns
+   * the results, undefined if there are none, or another graph that must be computed first. Without it, the values of the
+   * outputs are the results.
+   */
+  readonly close?: (values: readonly Value[] | undefined) => readonly Value[] | Inner | undefined;
+}
+
 /** A node that is computed when one of its outputs is needed. */
 export interface Task {
   readonly frame: Frame;
   readonly proto: NodeProto;
   /** The node with its inputs, once they are known. */
   call?: Call;
-  /** The graph inside of the node, once it is known: a branch of an If, or the body of a function. */
-  inner?: { readonly frame: Frame; readonly outputs: readonly string[] };
+  /** The graph inside of the node, once it is known. */
+  inner?: Inner;
   /** How many times the task has asked for names. If it asks twice for the same, it depends on itself. */
   asked: number;
 }
@@ -31,6 +44,9 @@ export class Frame {
   /** Why values are absent that a node does not have, although forebay supports the node, by their names. */
   readonly refusals = new Map<string, { readonly node: string; readonly reason: string }>();
 
+  /** The number of nodes. */
+  readonly size: number;
+
   constructor(
     readonly file: string,
     readonly sets: OperatorSets,
@@ -41,7 +57,10 @@ export class Frame {
     readonly attributes?: ReadonlyMap<string, AttributeProto>,
     /** In how many functions the frame is. */
     readonly depth: number = outer?.depth ?? 0,
+    /** Where what stands against the nodes of this graph is noted, if it is not noted for the whole model. */
+    readonly obstacles: Obstacles | undefined = outer?.obstacles,
   ) {
+    this.size = nodes.length;
     for (const proto of nodes) {
       const task: Task = { frame: this, proto, asked: 0 };
       for (const name of proto.output) {
@@ -58,8 +77,15 @@ export class Frame {
   }
 
   /** The frame of a graph. */
-  static ofGraph(file: string, sets: OperatorSets, graph: GraphProto, outer?: Frame): Frame {
-    const frame = new Frame(file, sets, graph.node, outer, outer?.attributes);
+  static ofGraph(
+    file: string,
+    sets: OperatorSets,
+    graph: GraphProto,
+    outer?: Frame,
+    obstacles = outer?.obstacles,
+  ): Frame {
+    const { attributes, depth } = outer ?? {};
+    const frame = new Frame(file, sets, graph.node, outer, attributes, depth, obstacles);
     for (const tensor of graph.initializer) frame.#store(tensor.name, tensor);
     for (const { values } of graph.sparseInitializer) {
       const name = values?.name ?? '';

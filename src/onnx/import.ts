@@ -67,8 +67,9 @@ export interface ImportOnnxOptions extends OptionsOf<typeof importOptions> {}
  * Reads a model of an ONNX file, and makes it a module. Its weights are parameters, which are frozen: `unfreeze` them to
  * train. Their paths are the names of their tensors in the file. Biases and scales whose elements are all equal, which
  * exporters store once for all layers, are a parameter of each node that reads them, with the name of the node in its path
- * if it is not the first. Shape arithmetic and the branches of `If` are computed now. int64 tensors are int32. The file is
- * read, and the graph built, in slices of a few milliseconds, so other work of the process goes on.
+ * if it is not the first. Shape arithmetic and the conditions of `If` are computed now. `Scan`, `Loop`, and the operators
+ * LSTM, GRU and RNN become loops, as `scan` makes them. int64 tensors are int32. The file is read, and the graph built, in
+ * slices of a few milliseconds, so other work of the process goes on.
  *
  * ```ts
  * const trunk = await importOnnx('model.onnx', { name: 'trunk', outputs: ['features'] });

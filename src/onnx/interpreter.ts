@@ -16,8 +16,9 @@ import type { Node } from '../graph/node.js';
 import { isNode } from '../graph/node.js';
 import type { Obstacles } from '../imports/obstacles.js';
 import type { Pauses } from '../imports/slices.js';
-import { Call, describe, type Importing, Unsupported } from './call.js';
-import { absent, Frame, type Task } from './frame.js';
+import { Call, describe, type Importing, labelOf, Unsupported } from './call.js';
+import { controlOf } from './control.js';
+import { absent, Frame, type Inner, type Task } from './frame.js';
 import type { AttributeProto, FunctionProto, NodeProto } from './messages.js';
 import { operatorOf } from './operators/index.js';
 import type { Value } from './value.js';
@@ -97,28 +98,45 @@ export class Interpreter {
   /** Notes why a value is absent that is needed, if a supported node does not have it. */
   noteRefusal(frame: Frame, name: string): void {
     const refusal = frame.owner(name)?.refusals.get(name);
-    if (refusal !== undefined) this.obstacles.unsupported.set(refusal.node, refusal.reason);
+    if (refusal === undefined) return;
+    this.#obstaclesOf(frame).unsupported.set(refusal.node, refusal.reason);
   }
 
   /** Computes the outputs of a node whose inputs are ready, or finds the graph inside of it. */
   #step(task: Task): void {
     try {
-      if (task.inner !== undefined) {
-        const { frame, outputs } = task.inner;
-        finish(
-          task,
-          outputs.map((name) => frame.owner(name)?.values.get(name)),
-        );
-        outputs.forEach((name, index) => {
-          task.frame.adopt(task.proto.output[index], frame, name);
-        });
-        return;
-      }
-      this.#run(task);
+      if (task.inner === undefined) this.#run(task);
+      else this.#leave(task, task.inner);
     } catch (cause) {
       this.#fail(task, cause);
       finish(task, undefined);
     }
+  }
+
+  /** Begins with a graph inside of a node, whose outputs are needed next. */
+  #enter(task: Task, inner: Inner): void {
+    this.#count(inner.frame.size);
+    task.inner = inner;
+    task.asked = 0;
+  }
+
+  /** Ends with a graph inside of a node, whose outputs are computed. */
+  #leave(task: Task, { frame, outputs, close }: Inner): void {
+    const values = outputs.map((name) => frame.owner(name)?.values.get(name));
+    if (close === undefined) {
+      finish(task, values);
+      outputs.forEach((name, index) => {
+        task.frame.adopt(task.proto.output[index], frame, name);
+      });
+      return;
+    }
+    const misses = values.includes(absent);
+    if (misses) for (const name of outputs) this.noteRefusal(frame, name);
+    const closed = withinLayer(task.proto.opType ?? '', labelOf(task.proto), () =>
+      close(misses ? undefined : (values as Value[])),
+    );
+    if (closed !== undefined && 'frame' in closed) this.#enter(task, closed);
+    else finish(task, closed);
   }
 
   /** Counts nodes that are built, or of which there is a new frame. */
@@ -138,8 +156,7 @@ export class Interpreter {
     const domain = domainOf(proto.domain);
     const body = this.functions.get(functionKey(domain, proto.opType, proto.overload));
     if (body !== undefined) {
-      this.#count(body.node.length);
-      task.inner = inside(task, body, inputs);
+      this.#enter(task, inside(task, body, inputs));
       return;
     }
     const row = operatorOf(domain, proto.opType ?? '');
@@ -162,39 +179,28 @@ export class Interpreter {
       misses ? [] : (inputs as (Value | undefined)[]),
       attributesOf(frame, proto),
     );
-    if (proto.opType === 'If' && domain === '') {
-      this.#branch(task, call, misses);
-      return;
+    const control = controlOf(domain, proto.opType ?? '');
+    if (control !== undefined && !misses) {
+      try {
+        this.#enter(task, control(call, frame));
+        return;
+      } catch (cause) {
+        this.#list([proto], frame);
+        throw cause;
+      }
     }
     if (misses) {
+      this.#list([proto], frame);
       finish(task, undefined);
       return;
     }
-    const name = proto.name || proto.output.find((output) => output !== '') || 'node';
-    const built = withinLayer(proto.opType ?? '', name, () => row.build(call));
+    const built = withinLayer(proto.opType ?? '', call.label, () => row.build(call));
     call.assertAllRead();
     const list: readonly (Value | Node | undefined)[] = Array.isArray(built) ? built : [built];
     finish(
       task,
       list.map((one) => (isNode(one) ? call.like(one) : one)),
     );
-  }
-
-  /** Finds the branch of an If, whose condition must be known. */
-  #branch(task: Task, call: Call, misses: boolean): void {
-    const branches = [call.graph('then_branch'), call.graph('else_branch')];
-    const condition = misses ? undefined : call.value(0).known?.numbers();
-    if (condition?.length !== 1) {
-      for (const branch of branches) this.#list(branch?.node ?? [], task.frame);
-      if (misses) finish(task, undefined);
-      else throw new Unsupported('its condition is computed, but must be known at the import');
-      return;
-    }
-    const branch = branches[condition[0] ? 0 : 1];
-    if (branch === undefined) throw new FormatError('a branch is missing');
-    this.#count(branch.node.length);
-    const frame = Frame.ofGraph(task.frame.file, task.frame.sets, branch, task.frame);
-    task.inner = { frame, outputs: branch.output.map(({ name = '' }) => name) };
   }
 
   /** Lists the nodes of a graph that is not built, if forebay does not have their operators. */
@@ -204,17 +210,25 @@ export class Interpreter {
       const known =
         operatorOf(domain, proto.opType ?? '') !== undefined ||
         this.functions.has(functionKey(domain, proto.opType, proto.overload));
-      if (!known) this.obstacles.unsupported.set(describe(proto), 'forebay has no such operator');
+      if (!known) {
+        const { unsupported } = this.#obstaclesOf(frame);
+        unsupported.set(describe(proto), 'forebay has no such operator');
+      }
       for (const { g } of proto.attribute) this.#list(g?.node ?? [], frame);
     }
   }
 
   #fail(task: Task, cause: unknown): void {
+    const obstacles = this.#obstaclesOf(task.frame);
     if (cause instanceof Unsupported) {
-      this.obstacles.unsupported.set(describe(task.proto), cause.message);
+      obstacles.unsupported.set(describe(task.proto), cause.message);
     } else {
-      this.obstacles.first ??= located(task, cause);
+      obstacles.first ??= located(task, cause);
     }
+  }
+
+  #obstaclesOf({ obstacles }: Frame): Obstacles {
+    return obstacles ?? this.obstacles;
   }
 }
 
@@ -249,7 +263,7 @@ function inside(
   { frame: outer, proto }: Task,
   body: FunctionProto,
   inputs: readonly (Value | typeof absent | undefined)[],
-): NonNullable<Task['inner']> {
+): Inner {
   const attributes = new Map(attributesOf(outer, proto));
   for (const usual of body.attributeProto) {
     if (usual.name !== undefined && !attributes.has(usual.name)) attributes.set(usual.name, usual);
@@ -258,7 +272,15 @@ function inside(
   if (depth > deepest)
     throw new FormatError(`functions call one another more than ${deepest} deep`);
   const sets = setsOf(body.opsetImport);
-  const frame = new Frame(outer.file, sets, body.node, undefined, attributes, depth);
+  const frame = new Frame(
+    outer.file,
+    sets,
+    body.node,
+    undefined,
+    attributes,
+    depth,
+    outer.obstacles,
+  );
   body.input.forEach((name, index) => {
     const value = inputs[index];
     if (value !== undefined) frame.values.set(name, value);

@@ -83,6 +83,9 @@ function constantElements(type: ElementType, node: Node): Known | undefined {
 /** Whether nodes depend on constants alone, for those that were asked for and those below them. */
 const constancy = new WeakMap<Node, boolean>();
 
+/** The kinds of ops that are never computed at the import. A loop of constants may have any number of steps. */
+const computedInRuns: ReadonlySet<string> = new Set(['random', 'extent', 'scan']);
+
 /** Returns whether a node depends on constants alone. */
 export function isConstant(node: Node): boolean {
   const stack = [node];
@@ -91,7 +94,7 @@ export function isConstant(node: Node): boolean {
     const unknown = one.inputs.find((below) => !constancy.has(below));
     if (constancy.has(one)) stack.pop();
     else if (one instanceof Leaf) constancy.set(one, one.kind === 'constant');
-    else if (['random', 'extent'].includes(one.op.lowering.kind)) constancy.set(one, false);
+    else if (computedInRuns.has(one.op.lowering.kind)) constancy.set(one, false);
     else if (one.inputs.some((below) => constancy.get(below) === false)) constancy.set(one, false);
     else if (unknown !== undefined) stack.push(unknown);
     else constancy.set(one, true);

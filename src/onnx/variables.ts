@@ -9,6 +9,7 @@ import { parameter, state, type Variable } from '../graph/leaf.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
+import { labelOf } from './call.js';
 import { type ElementType, elementTypes, type Stored } from './elements.js';
 import type { NodeProto } from './messages.js';
 
@@ -92,9 +93,4 @@ export class Variables {
     this.byPath.set(path, made);
     return made;
   }
-}
-
-/** Returns the name of a node, or that of its output. */
-function labelOf({ name, output }: NodeProto): string {
-  return name || (output.find((one) => one !== '') ?? 'node');
 }

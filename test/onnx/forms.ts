@@ -5,7 +5,7 @@ import { elementTypes } from '../../src/onnx/elements.js';
 import { importOnnx } from '../../src/onnx/index.js';
 import type { GraphProto } from '../../src/onnx/messages.js';
 import { run } from './runtime.js';
-import { infoProto, modelBytes, nodeProto, tensorProto } from './support.js';
+import { graphProto, infoProto, modelBytes, nodeProto, tensorProto } from './support.js';
 
 export type TypeName = 'float' | 'double' | 'int64' | 'int32' | 'bool' | 'uint8';
 export type Values = readonly [
@@ -54,6 +54,25 @@ function graphOf({ nodes, constants = {}, feeds = {}, dims = {}, outputs = { y: 
     })),
   } satisfies Partial<GraphProto>;
 }
+
+/** Names with types and a rank of 0, as in 'i:int64:0 x'. The usual type is float, of any shape. */
+export const infos = (text: string) =>
+  text.split(' ').map((one) => {
+    const [name, type = 'float', rank] = one.split(':') as [string, TypeName?, string?];
+    const shape = rank === '0' ? { shape: { dim: [] } } : {};
+    return { name, type: { tensorType: { elemType: elementTypes[type].code, ...shape } } };
+  });
+
+/** The graph of one step of a loop. @param inputs names with types, as `infos` reads them */
+export const body = (inputs: string, outputs: string, nodes: readonly Step[]): GraphProto =>
+  graphProto({
+    name: 'body',
+    node: nodes.map(([op, from, to, attributes]) =>
+      nodeProto(op, from === '' ? [] : from.split(' '), to.split(' '), attributes),
+    ),
+    input: inputs === '' ? [] : infos(inputs),
+    output: outputs === '' ? [] : infos(outputs),
+  });
 
 export function bytesOf(form: Form): Uint8Array {
   const { opset = 18, nodes } = form;

@@ -125,25 +125,6 @@ describe('forms that forebay does not support', () => {
       /the activation 'Swirl'/,
     ],
     [
-      'a sequence without steps',
-      {
-        nodes: [['RNN', 'x w r', 'y']],
-        constants: { w: counted([1, 1, 1]), r: counted([1, 1, 1]) },
-        feeds: { x: [[0, 1, 1], []] },
-      },
-      /a sequence without time steps/,
-    ],
-    [
-      'a named number of steps',
-      {
-        nodes: [['RNN', 'x w r', 'y']],
-        constants: { w: counted([1, 1, 1]), r: counted([1, 1, 1]) },
-        feeds: { x: counted([2, 1, 1]) },
-        dims: { x: ['t', 1, 1] },
-      },
-      /the sequence has the dimension 't'/,
-    ],
-    [
       'coordinates of another rule',
       {
         nodes: [['Resize', 'x - s', 'y', { coordinate_transformation_mode: 'spiral' }]],

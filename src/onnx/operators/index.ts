@@ -18,12 +18,15 @@ import { shapes } from './shapes.js';
 import { signal } from './signal.js';
 import { windows } from './windows.js';
 
-/** The interpreter selects the branch of an If itself. */
+/** These operators have graphs inside of them, which the interpreter builds (`control.ts`). */
+const inside = (without: string): Row =>
+  row((call) => call.unsupported('its graph cannot be built'), without);
 const control: Rows = {
-  If: row(
-    (call) => call.unsupported('its condition is computed'),
-    'a condition that is computed from inputs',
+  If: inside('a condition that is computed from inputs'),
+  Loop: inside(
+    'a condition or a trip count that is computed, more than 64 steps that change a shape, sequences',
   ),
+  Scan: inside('the form of operator set 8'),
 };
 
 /** The rows of each domain. */

@@ -1,8 +1,9 @@
-/** Recurrent operators, unrolled: one set of nodes for each time step. */
+/** Recurrent operators, each direction of which is one loop. */
 
 import type { Dim } from '../../graph/dimension.js';
 import { constant } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
+import { applied as overSequence } from '../../nn/sequence.js';
 import {
   abs,
   add,
@@ -27,7 +28,7 @@ import {
   where,
 } from '../../ops/index.js';
 import type { Call } from '../call.js';
-import { numbersIn, type Rows, row } from './row.js';
+import { type Rows, row } from './row.js';
 
 type Activation = (x: Node) => Node;
 
@@ -169,7 +170,6 @@ function applied(call: Call, cell: Cell): Node[] {
   const [weight, recurrence] = [call.weight(1), call.weight(2)];
   const bias = call.has(3) ? call.vector(3) : undefined;
   const lengths = call.optional(4);
-  const [steps] = numbersIn(call, [x.shape[0] as Dim], 'the sequence') as [number];
   const batch = x.shape[1] as Dim;
   const units = recurrence.shape[2] as number;
   call.int('hidden_size', units);
@@ -178,10 +178,11 @@ function applied(call: Call, cell: Cell): Node[] {
   if (reverse === undefined) return call.unsupported(`direction '${direction}'`);
   const clip = call.float('clip', undefined);
   const functions = activationsOf(call, cell, reverse.length);
-  if (steps === 0) return call.unsupported('a sequence without time steps');
   const results = reverse.map((backwards, at) => {
-    const own = bias && ofDirection(bias, at);
-    const [inputBias, stateBias] = [0, 1].map((half) => own && part(own, half, cell.gates * units));
+    const biases = bias && ofDirection(bias, at);
+    const [inputBias, stateBias] = [0, 1].map(
+      (half) => biases && part(biases, half, cell.gates * units),
+    );
     const direction: Direction = {
       units,
       recurrent: ofDirection(recurrence, at),
@@ -189,12 +190,7 @@ function applied(call: Call, cell: Cell): Node[] {
       peepholes: call.has(7) ? ofDirection(call.weight(7), at) : undefined,
       clip,
     };
-    const joined = inputBias && joinedBias(cell, inputBias, stateBias as Node, units);
-    const product = matmul(reshape(x, [-1, x.shape[2] as Dim]), ofDirection(weight, at), {
-      transposeB: true,
-    });
-    const sums = joined === undefined ? product : add(product, joined);
-    const fromInput = reshape(sums, [steps, batch, cell.gates * units]);
+    const own = functions.slice(at * cell.usual.length, (at + 1) * cell.usual.length);
     const initial = Array.from({ length: cell.states }, (_, index): Node => {
       if (!call.has(5 + index)) {
         return broadcastTo(constant(0, { dtype: x.dtype }), [batch, units]);
@@ -202,11 +198,14 @@ function applied(call: Call, cell: Cell): Node[] {
       const state = call.node(5 + index);
       return ofDirection(batchFirst ? transpose(state, [1, 0, 2]) : state, at);
     });
-    return unrolled(call, cell, direction, fromInput, initial, {
-      steps,
+    return inLoop(call, cell, direction, {
+      x,
+      weight: ofDirection(weight, at),
+      bias: inputBias && joinedBias(cell, inputBias, stateBias as Node, units),
+      initial,
       lengths,
       backwards,
-      functions: functions.slice(at * cell.usual.length, (at + 1) * cell.usual.length),
+      functions: own,
     });
   });
   // [steps, directions, batch, units], and [directions, batch, units].
@@ -231,16 +230,14 @@ function joinedBias(cell: Cell, input: Node, state: Node, units: number): Node {
   return concat([gates, part(input, 2, units)], 0);
 }
 
-/** The longest sequence. Each step is nodes of its own. */
-const mostSteps = 4096;
-
-function stepsWithin(call: Call, steps: number): number {
-  if (steps <= mostSteps) return steps;
-  return call.unsupported(`a sequence of ${steps} time steps, which is longer than ${mostSteps}`);
-}
-
-interface Unrolling {
-  readonly steps: number;
+interface Sequence {
+  /** [steps, batch, inputs]. */
+  readonly x: Node;
+  /** [gates units, inputs]. */
+  readonly weight: Node;
+  /** [gates units]. */
+  readonly bias: Node | undefined;
+  readonly initial: readonly Node[];
   readonly lengths: Node | undefined;
   readonly backwards: boolean;
   readonly functions: readonly Activation[];
@@ -250,39 +247,32 @@ interface Unrolling {
  * Applies a cell to a sequence. After the end of a row, its state does not change and its outputs are 0. If a row has no
  * steps, its last state is 0.
  */
-function unrolled(
+function inLoop(
   call: Call,
   cell: Cell,
   direction: Direction,
-  fromInput: Node,
-  initial: readonly Node[],
-  { steps, lengths, backwards, functions }: Unrolling,
+  { x, weight, bias, initial, lengths, backwards, functions }: Sequence,
 ): { hidden: Node; state: readonly Node[] } {
-  const order = Array.from({ length: stepsWithin(call, steps) }, (_, index) =>
-    backwards ? steps - 1 - index : index,
-  );
-  const hidden = new Array<Node>(steps);
-  let state = initial;
-  const column = lengths && reshape(lengths, [lengths.shape[0] as Dim, 1]);
-  for (const step of order) {
-    const now = reshape(
-      slice(fromInput, { axis: 0, start: step, end: step + 1 }),
-      fromInput.shape.slice(1),
-    );
-    const next = cell.step(direction, now, state, functions, call);
-    if (column === undefined) {
-      state = next;
-      hidden[step] = next[0] as Node;
-      continue;
-    }
-    const takes = greater(column, step);
-    const before = state;
-    state = next.map((value, index) => where(takes, value, before[index] as Node));
-    hidden[step] = where(takes, next[0] as Node, 0);
-  }
-  const last =
-    column === undefined ? state : state.map((value) => where(greater(column, 0), value, 0));
-  return { hidden: stack(hidden, 0), state: last };
+  const keys = ['hidden', 'cell'].slice(0, cell.states);
+  const record = (states: readonly Node[]) =>
+    Object.fromEntries(keys.map((key, index) => [key, states[index] as Node]));
+  const { hidden, last } = overSequence({
+    name: backwards ? `${call.label}.backward` : call.label,
+    xs: x,
+    initial: record(initial),
+    reverse: backwards,
+    lengths,
+    step: (now, state) => {
+      const product = matmul(now, weight, { transposeB: true });
+      const sums = bias === undefined ? product : add(product, bias);
+      const before = keys.map((key) => state[key] as Node);
+      return record(cell.step(direction, sums, before, functions, call));
+    },
+  });
+  const states = keys.map((key) => last[key] as Node);
+  if (lengths === undefined) return { hidden, state: states };
+  const some = greater(reshape(lengths, [lengths.shape[0] as Dim, 1]), 0);
+  return { hidden, state: states.map((value) => where(some, value, 0)) };
 }
 
 /** The activations of all directions, one direction after another. */
@@ -304,7 +294,7 @@ function activationsOf(call: Call, { usual }: Cell, directions: number): Activat
 }
 
 export const recurrent: Rows = {
-  RNN: row((call) => applied(call, simple), 'a number of steps that has no number'),
-  LSTM: row((call) => applied(call, lstm), 'a number of steps that has no number'),
-  GRU: row((call) => applied(call, gru), 'a number of steps that has no number'),
+  RNN: row((call) => applied(call, simple)),
+  LSTM: row((call) => applied(call, lstm)),
+  GRU: row((call) => applied(call, gru)),
 };
