@@ -3,7 +3,7 @@
 import type { Dim } from '../../graph/dimension.js';
 import { constant } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
-import { applied as overSequence } from '../../nn/sequence.js';
+import { applied as overSequence, withoutPadding } from '../../nn/sequence.js';
 import {
   abs,
   add,
@@ -166,10 +166,11 @@ function ofDirection(weight: Node, index: number): Node {
 function applied(call: Call, cell: Cell): Node[] {
   const batchFirst = call.flag('layout');
   const given = call.node(0);
-  const x = batchFirst ? transpose(given, [1, 0, 2]) : given;
+  const sequence = batchFirst ? transpose(given, [1, 0, 2]) : given;
   const [weight, recurrence] = [call.weight(1), call.weight(2)];
   const bias = call.has(3) ? call.vector(3) : undefined;
   const lengths = call.optional(4);
+  const x = lengths ? withoutPadding(sequence, lengths) : sequence;
   const batch = x.shape[1] as Dim;
   const units = recurrence.shape[2] as number;
   call.int('hidden_size', units);
