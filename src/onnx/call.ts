@@ -43,12 +43,12 @@ export interface Importing {
 
 const most = 2 ** 25;
 
-/** Limits what a model can make of a few bytes, such as a range of numbers or the steps of a recurrent operator. */
+/** Limits what a model can make of a few bytes, such as a range of numbers. */
 export class Budget {
   #left = most;
 
   /**
-   * Takes a number of elements, parts or time steps.
+   * Takes a number of elements or parts.
    * @returns the number
    * @throws FormatError if it is not a whole number, or if nothing is left of the budget
    */

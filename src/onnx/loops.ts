@@ -291,7 +291,7 @@ function reasonAgainst(
   );
   if (changed === undefined) return undefined;
   const after = (next[carries.indexOf(changed)] as Value).shape;
-  return `its value '${changed.name}' has shape ${formatShape(changed.leaf.shape)} before a step and ${formatShape(after)} after it, and it has more than ${mostUnrolled} steps or a number of them that has no number`;
+  return `a value may change its shape only in a loop of at most ${mostUnrolled} steps: '${changed.name}' has shape ${formatShape(changed.leaf.shape)} before a step and ${formatShape(after)} after it`;
 }
 
 interface Unrolling {

@@ -85,7 +85,7 @@ export class Variables {
 
   #made(kind: Kind, wanted: string, value: Tensor): Variable {
     let path = wanted;
-    // The bodies of functions and the branches of If may use a name again.
+    // The graphs inside of nodes and the bodies of functions may use a name again.
     for (let count = 2; this.byPath.has(path); count++) path = `${wanted}.${count}`;
     const name = `${this.#module}.${path}`;
     const made = kind === 'parameter' ? parameter(name, value) : state(name, value);

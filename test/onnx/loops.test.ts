@@ -380,26 +380,3 @@ it('a Loop of no steps keeps no rows, of the shape that a step would keep', asyn
     [0, 2],
   ]);
 });
-
-it('a Loop reads tensors of its body and of the graph around it as parameters', async () => {
-  const graph = graphProto({
-    ...body('i:int64:0 c:bool x', 'c2:bool x2 kept', [
-      ['Identity', 'c', 'c2'],
-      ['Mul', 'x inner', 'p'],
-      ['Add', 'p outer', 'x2'],
-      ['Identity', 'x', 'kept'],
-    ]),
-    initializer: [tensorProto('inner', [2], [2, 3])],
-  });
-  const form = looping(graph, {
-    constants: { m: scalar(3), c: [[], [1], 'bool'], outer: row(1, -1) },
-  });
-  await compare(form);
-  const model = await importOnnx(bytesOf(form), { name: 'weighted', dtype: 'float64' });
-  expect([...model.variables.keys()].sort()).toEqual(['inner', 'outer']);
-  model.unfreeze();
-  const x = parameter('x', tensor([0.5, 1.5], { dtype: 'float64' }));
-  const { last, y } = model.apply({ x }) as { last: Node; y: Node };
-  checkGradients(last, [x, ...model.variables.values()]);
-  checkGradients(y, [x, ...model.variables.values()]);
-});
