@@ -72,10 +72,10 @@ export interface ExportOnnxOptions extends OptionsOf<typeof exportOptions> {}
  * await exportOnnx('model.onnx', { outputs: { logits: net.apply(x) } });
  * ```
  *
- * Dimensions keep their names. int32 is int64 in the file, also in inputs and outputs, because the indices of ONNX are;
- * other dtypes stay as they are. Recurrent layers of float32 become single operators. Parameters and states are named as
- * in the graph, and outputs by their keys. If the file would be larger than 2 GiB, the elements of parameters are in a file
- * `NAME.onnx.data` beside it, which belongs to it.
+ * Dimensions keep their names. int32 is int64 in the file, also in inputs and outputs, because the indices of ONNX
+ * are; other dtypes stay as they are. Recurrent layers of float32 become single operators; a loop becomes a Scan.
+ * Parameters and states are named as in the graph, and outputs by their keys. If the file would be larger than 2 GiB,
+ * the elements of parameters are in a file `NAME.onnx.data` beside it, which belongs to it.
  *
  * Which element is the largest of several, if one is NaN, is left to the program that runs the file. docs/onnx.md lists
  * the operators that each op becomes.

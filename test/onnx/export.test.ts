@@ -299,8 +299,8 @@ describe('dimensions', () => {
     const body = scan?.attribute.find(({ name }) => name === 'body')?.g;
     expect(body?.node.map(({ opType }) => opType)).toEqual(['Mul', 'Identity']);
     expect(shapesOf(body?.input ?? [])).toEqual({
-      state_of_Scan_0: ['batch', 6],
-      element_of_Scan_0: ['batch', 6],
+      state_0: ['batch', 6],
+      row_0: ['batch', 6],
     });
     expect(operatorsOf({ outputs: cumprod(input('y', [3, 2]), 0) })).toEqual(
       'Split Mul Mul Concat'.split(' '),

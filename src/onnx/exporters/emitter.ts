@@ -13,6 +13,7 @@ import {
   type NodeProto,
   type TensorProto,
   type TypeProto,
+  type ValueInfoProto,
 } from '../messages.js';
 
 /** The type that the elements of each dtype have in a file. ONNX uses int64 for indices, so int32 is written as int64. */
@@ -97,25 +98,36 @@ export interface Place {
 /** Emits nodes, each after those whose results it reads. A result is known by the name of its value. */
 export class Emitter {
   readonly nodes: NodeProto[] = [];
-  readonly initializers: TensorProto[] = [];
+  readonly #outermost: Emitter;
+  readonly #initializers: TensorProto[] = [];
   readonly #names = new Map<string, string>();
   readonly #counts = new Map<string, number>();
   readonly #known = new Map<string, string>();
 
+  /** @param outer emits the nodes of the graph around, if the nodes are those of the graph of an operator */
   constructor(
     /** The version of the operator set. */
     readonly opset: number,
     /** Where the names of dimensions are found. */
     readonly places: ReadonlyMap<string, Place>,
-  ) {}
+    outer?: Emitter,
+  ) {
+    this.#outermost = outer === undefined ? this : outer.#outermost;
+  }
+
+  /** The tensors of the file. */
+  get initializers(): TensorProto[] {
+    return this.#outermost.#initializers;
+  }
 
   // ---- Names.
 
   /** Takes a name. @param what what has it, for errors @throws GraphError if something else has the name */
   claim(name: string, what: string): void {
-    const other = this.#names.get(name);
+    const names = this.#outermost.#names;
+    const other = names.get(name);
     if (other === undefined) {
-      this.#names.set(name, what);
+      names.set(name, what);
       return;
     }
     throw new GraphError(
@@ -125,20 +137,49 @@ export class Emitter {
 
   /** Returns a name that nothing else has, and takes it: `wanted`, or `wanted` with a number. */
   unique(wanted: string, what: string): string {
+    const names = this.#outermost.#names;
     let name = wanted;
-    for (let count = 2; this.#names.has(name); count++) name = `${wanted}_${count}`;
-    this.#names.set(name, what);
+    for (let count = 2; names.has(name); count++) name = `${wanted}_${count}`;
+    names.set(name, what);
     return name;
   }
 
   /** Returns a name with the next number. */
   #numbered(stem: string, what: string): string {
-    const count = this.#counts.get(stem) ?? 0;
-    this.#counts.set(stem, count + 1);
+    const counts = this.#outermost.#counts;
+    const count = counts.get(stem) ?? 0;
+    counts.set(stem, count + 1);
     return this.unique(`${stem}_${count}`, what);
   }
 
   // ---- Nodes.
+
+  /**
+   * Returns an emitter of the nodes of a graph in this one, such as the body of a loop. There, all values that this graph
+   * has so far may be read. Names are those of the file, and all tensors are in the outermost graph.
+   */
+  inner(): Emitter {
+    return new Emitter(this.opset, this.places, this);
+  }
+
+  /** Returns the graph of the nodes of an inner emitter. */
+  graph(stem: string, input: ValueInfoProto[], output: ValueInfoProto[]): GraphProto {
+    const name = this.#numbered(stem, 'a graph');
+    return {
+      name,
+      node: this.nodes,
+      initializer: [],
+      sparseInitializer: [],
+      input,
+      output,
+      valueInfo: [],
+    };
+  }
+
+  /** Takes a name for a value that an inner graph gets. */
+  value(stem: string): string {
+    return this.#numbered(stem, 'a value');
+  }
 
   /** Emits a node with one result. Inputs that are left out are undefined. */
   op(type: string, inputs: readonly (string | undefined)[], attributes: Attributes = {}): string {
@@ -179,10 +220,14 @@ export class Emitter {
   /** Gives values other names, which must have been taken. */
   rename(names: ReadonlyMap<string, string>): void {
     const renamed = (list: string[]) => list.map((name) => names.get(name) ?? name);
-    for (const node of this.nodes) {
-      node.input = renamed(node.input);
-      node.output = renamed(node.output);
-    }
+    const rename = (nodes: readonly NodeProto[]) => {
+      for (const node of nodes) {
+        node.input = renamed(node.input);
+        node.output = renamed(node.output);
+        for (const { g } of node.attribute) if (g !== undefined) rename(g.node);
+      }
+    };
+    rename(this.nodes);
   }
 
   // ---- Tensors.
@@ -203,11 +248,13 @@ export class Emitter {
     return name;
   }
 
-  #once(key: string, make: () => string): string {
-    const known = this.#known.get(key);
+  /** Emits what all graphs may read once, in the outermost graph: it comes before the operators with graphs that read it. */
+  #once(key: string, make: (outermost: Emitter) => string): string {
+    const outermost = this.#outermost;
+    const known = outermost.#known.get(key);
     if (known !== undefined) return known;
-    const made = make();
-    this.#known.set(key, made);
+    const made = make(outermost);
+    outermost.#known.set(key, made);
     return made;
   }
 
@@ -232,19 +279,19 @@ export class Emitter {
   /** A dimension, as a list of one integer. @throws GraphError if no input of the file has a name in it */
   dim(dim: Dim): string {
     if (typeof dim === 'number') return this.ints([dim]);
-    return this.#once(`dim ${dim}`, () => {
+    return this.#once(`dim ${dim}`, (outermost) => {
       const terms = termsOf(dim);
       const [only] = terms;
       if (terms.length === 1 && only?.coefficient === 1 && only.names.length === 1) {
-        return this.#named(only.names[0] as string);
+        return outermost.#named(only.names[0] as string);
       }
       return terms
         .map(({ coefficient, names }) => {
-          const factors = names.map((name) => this.dim(name));
+          const factors = names.map((name) => outermost.dim(name));
           if (coefficient !== 1 || names.length === 0) factors.push(this.ints([coefficient]));
-          return factors.reduce((product, factor) => this.op('Mul', [product, factor]));
+          return factors.reduce((product, factor) => outermost.op('Mul', [product, factor]));
         })
-        .reduce((sum, term) => this.op('Add', [sum, term]));
+        .reduce((sum, term) => outermost.op('Add', [sum, term]));
     });
   }
 
@@ -263,13 +310,15 @@ export class Emitter {
   /** A dimension, as a scalar integer. */
   scalarDim(dim: Dim): string {
     if (typeof dim === 'number') return this.ints([dim], []);
-    return this.#once(`scalar ${dim}`, () => this.op('Squeeze', [this.dim(dim), this.ints([0])]));
+    return this.#once(`scalar ${dim}`, (outermost) =>
+      outermost.op('Squeeze', [outermost.dim(dim), this.ints([0])]),
+    );
   }
 
   /** A list of dimensions, of integers. */
   dims(shape: Shape): string {
     if (shape.every((dim) => typeof dim === 'number')) return this.ints(shape as number[]);
-    return this.#once(`dims ${shape.join()}`, () => {
+    return this.#once(`dims ${shape.join()}`, (outermost) => {
       // Numbers next to one another are one constant.
       const parts: string[] = [];
       let run: number[] = [];
@@ -282,39 +331,15 @@ export class Emitter {
           run.push(dim);
         } else {
           end();
-          parts.push(this.dim(dim));
+          parts.push(outermost.dim(dim));
         }
       }
       end();
-      return parts.length === 1 ? (parts[0] as string) : this.op('Concat', parts, { axis: 0 });
+      return parts.length === 1 ? (parts[0] as string) : outermost.op('Concat', parts, { axis: 0 });
     });
   }
 
-  // ---- Operators with a graph, and what has another form in older operator sets.
-
-  /** Returns the body of a Scan whose state, and each of its results, is a binary operator of the state and an element. */
-  body(dtype: DType, shape: Shape, type: string): GraphProto {
-    const [state, element, next, result] = ['state', 'element', 'next', 'result'].map((name) =>
-      this.#numbered(`${name}_of_Scan`, 'a value of Scan'),
-    ) as [string, string, string, string];
-    const value = (name: string) => ({ name, type: typeProto(dtype, shape) });
-    const node = (opType: string, input: string[], output: string): NodeProto => ({
-      name: this.#numbered(opType, 'a node of Scan'),
-      opType,
-      input,
-      output: [output],
-      attribute: [],
-    });
-    return {
-      name: this.#numbered('Scan_body', 'the graph of a Scan'),
-      node: [node(type, [state, element], next), node('Identity', [next], result)],
-      initializer: [],
-      sparseInitializer: [],
-      input: [value(state), value(element)],
-      output: [value(next), value(result)],
-      valueInfo: [],
-    };
-  }
+  // ---- What has another form in older operator sets.
 
   /** Removes axes of length 1. */
   squeeze(x: string, axes: readonly number[]): string {

@@ -6,6 +6,7 @@ import { indexing } from './indexing.js';
 import { moving } from './moving.js';
 import { reducing } from './reductions.js';
 import type { Row, Rows } from './row.js';
+import { loops } from './scan.js';
 import { windows } from './windows.js';
 
 export const exporters: Rows = {
@@ -15,6 +16,7 @@ export const exporters: Rows = {
   ...indexing,
   ...windows,
   ...composed,
+  ...loops,
 };
 
 /** Returns the row of an op; undefined if forebay does not know the op, because a user has defined it. */

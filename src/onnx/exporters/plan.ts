@@ -21,6 +21,8 @@ import type { Exported, OperatorRow, Row } from './row.js';
 /** The largest number of elements of a node that is computed when the graph is exported, as it depends on constants alone. */
 const mostFolded = 2 ** 12;
 
+const none: ReadonlySet<string> = new Set();
+
 /** Exports the graph of some nodes. */
 export class Exporter {
   readonly #plans = new Map<Node, Match>();
@@ -28,6 +30,8 @@ export class Exporter {
   readonly #shared = new Map<object, readonly string[]>();
   /** The results of nodes with several results. */
   readonly #several = new Map<Node, Readonly<Record<string, string>>>();
+  /** The keys of their results that are read. */
+  readonly #wanted = new Map<Node, Set<string>>();
   /** Whether a node depends on constants alone. */
   readonly #fixed = new Map<Node, boolean>();
   readonly #matching: Matching;
@@ -36,7 +40,7 @@ export class Exporter {
 
   /**
    * @param outputs the nodes that are exported
-   * @param inputs the names of the inputs in the file
+   * @param inputs the names of the inputs in the file; in the body of a loop, those of the arguments
    */
   constructor(
     readonly emitter: Emitter,
@@ -55,6 +59,11 @@ export class Exporter {
   /** Emits the nodes. Returns the names of their values. @throws GraphError if a node cannot be exported */
   run(): string[] {
     const order = topologicalOrder(this.outputs, (node) => this.#planOf(node).inputs);
+    for (const node of order) {
+      const { several, key } = resultIn(node) ?? {};
+      if (several === undefined) continue;
+      this.#wanted.set(several, (this.#wanted.get(several) ?? new Set()).add(key as string));
+    }
     for (const node of order) {
       if (this.#values.has(node)) continue;
       const value = this.#emit(node);
@@ -77,6 +86,8 @@ export class Exporter {
         this.#shared.set(key, known);
         return known;
       },
+      wanted: this.#wanted.get(resultIn(node)?.several ?? node) ?? none,
+      within: (inside, roots, known) => new Exporter(inside, roots, known).run(),
       refuse: (reason) => refusal(node, reason),
     });
   }

@@ -1,8 +1,8 @@
 /** Ops that reduce axes, run along an axis, or sort. */
 
-import type { Dim, Shape } from '../../graph/dimension.js';
+import type { Dim } from '../../graph/dimension.js';
 import type { Node } from '../../graph/node.js';
-import type { Emitter } from './emitter.js';
+import { type Emitter, typeProto } from './emitter.js';
 import { attributesOf, type Exported, expansion, type Rows, refused, row } from './row.js';
 
 type Axes = { readonly axes: readonly number[] };
@@ -103,7 +103,13 @@ function scanned({ emitter, node, names }: Exported, axis: number): string {
   const rest = node.shape.filter((_, at) => at !== axis);
   const one = emitter.number(1, node.dtype);
   const start = rest.length === 0 ? one : emitter.op('Expand', [one, emitter.dims(rest)]);
-  const body = emitter.body(node.dtype, rest as Shape, 'Mul');
+  const inside = emitter.inner();
+  const [state, factor] = [inside.value('state'), inside.value('row')];
+  const next = inside.op('Mul', [state, factor]);
+  const result = inside.op('Identity', [next]);
+  const infos = (...values: string[]) =>
+    values.map((name) => ({ name, type: typeProto(node.dtype, rest) }));
+  const body = inside.graph('body', infos(state, factor), infos(next, result));
   const [, products] = emitter.ops('Scan', [start, names[0]], 2, {
     body,
     num_scan_inputs: 1,

@@ -16,6 +16,14 @@ export interface Exported {
    * as the values and the indices of a sort, are emitted once in this way.
    */
   once(key: object, make: () => readonly string[]): readonly string[];
+  /** The keys of the results that are read, of an op with several results. */
+  readonly wanted: ReadonlySet<string>;
+  /**
+   * Exports nodes of the body of a loop. Returns the names of their values.
+   * @param inside emits the nodes of the body
+   * @param known the names of the values of arguments
+   */
+  within(inside: Emitter, roots: readonly Node[], known: ReadonlyMap<Node, string>): string[];
   /** Returns the error for a node that cannot be exported. */
   refuse(reason: string): Error;
 }
