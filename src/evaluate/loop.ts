@@ -3,6 +3,7 @@
 import { type Bindings, bindDim } from '../graph/dimension.js';
 import type { Leaf } from '../graph/leaf.js';
 import {
+  boundSteps,
   type Carry,
   dividedInputs,
   type Loop,
@@ -46,7 +47,7 @@ export function prepareLoop(
   const computed = [...sought, ...wanted].map(rootOf);
   const roots = [...new Set([...computed, ...carries.map(({ next }) => next)])];
   const schedule = makeSchedule(executionOrder(roots), roots);
-  const steps = bindDim(loop.steps, bindings);
+  const steps = boundSteps(scan, bindings);
   const sizeIn = ({ shape }: Node) => sizeOf(shape.map((dim) => bindDim(dim, bindings)));
   const sizes = loop.rows.map(sizeIn);
   const index = new Int32Array(1);

@@ -3,10 +3,11 @@
  * numbers. It is computed once in each step.
  */
 
+import { ShapeError } from '../errors.js';
 import { type Bindings, bindDim, type Dim } from './dimension.js';
 import type { Argument } from './leaf.js';
 import type { Node } from './node.js';
-import type { Results } from './results.js';
+import type { Result, Results } from './results.js';
 
 /** A value that a loop carries from step to step. */
 export interface Carry {
@@ -41,6 +42,8 @@ export interface LoopParts {
   readonly captures: readonly Argument[];
   /** The index t of the step, an int32 scalar. */
   readonly index: Argument;
+  /** The number of loops that are in one another in this one, itself included. */
+  readonly depth: number;
 }
 
 /**
@@ -55,10 +58,12 @@ export class Loop implements LoopParts {
   readonly rows: readonly Argument[];
   readonly captures: readonly Argument[];
   readonly index: Argument;
+  readonly depth: number;
   readonly #results = new Map<string, LoopResult>();
+  readonly #described: { [key: string]: Result } = {};
   readonly #keys = new Map<Node, Map<LoopResult['kind'], string>>();
 
-  constructor({ name, steps, reverse, carries, rows, captures, index }: LoopParts) {
+  constructor({ name, steps, reverse, carries, rows, captures, index, depth }: LoopParts) {
     this.name = name;
     this.steps = steps;
     this.reverse = reverse;
@@ -66,6 +71,7 @@ export class Loop implements LoopParts {
     this.rows = rows;
     this.captures = captures;
     this.index = index;
+    this.depth = depth;
   }
 
   /** The results that have been asked for, by their keys. */
@@ -84,17 +90,17 @@ export class Loop implements LoopParts {
       result.kind === 'last' ? `last.${result.carry.key}` : `${result.kind}.${this.#results.size}`;
     keys.set(result.kind, key);
     this.#results.set(key, Object.freeze(result));
+    const { dtype, shape } = node;
+    this.#described[key] = Object.freeze({
+      dtype,
+      shape: result.kind === 'rows' ? Object.freeze([this.steps, ...shape]) : shape,
+    });
     return key;
   }
 
-  /** Returns the dtypes and shapes of the results that have been asked for, by their keys. */
-  described(): Results {
-    return Object.fromEntries(
-      [...this.#results].map(([key, result]) => {
-        const { dtype, shape } = result.kind === 'last' ? result.carry.argument : result.node;
-        return [key, { dtype, shape: result.kind === 'rows' ? [this.steps, ...shape] : shape }];
-      }),
-    );
+  /** The dtypes and shapes of the results that have been asked for, by their keys. It grows with them. */
+  get described(): Results {
+    return this.#described;
   }
 
   /** All arguments, in no particular order. */
@@ -133,6 +139,20 @@ export function dividedInputs<T>({ carries, rows }: Loop, inputs: readonly T[]):
 /** Returns the nodes of the body from which a result is computed. */
 export function rootOf(result: LoopResult): Node {
   return result.kind === 'last' ? result.carry.next : result.node;
+}
+
+/** The largest number of steps. The index of a step is an int32. */
+export const mostSteps = 2 ** 31 - 1;
+
+/**
+ * Returns the number of steps of a loop during one run.
+ * @param scan a node of the op `scan`
+ * @throws ShapeError if there are too many
+ */
+export function boundSteps(scan: Node, bindings: Bindings): number {
+  const steps = bindDim((loopOf(scan) as Loop).steps, bindings);
+  if (steps <= mostSteps) return steps;
+  throw new ShapeError(`expected at most ${mostSteps} steps, but there are ${steps}`);
 }
 
 /** A step of a loop. */

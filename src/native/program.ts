@@ -51,8 +51,8 @@ export type Outcome = typeof done | RunFailure;
 /** The number of numbers in the report of an index that is out of range. The first is the index of the instruction. */
 export const failureNumbers = 5;
 
-/** The most loops that can be around an instruction. */
-const maxLoopDepth = 8;
+/** The most loops that can be around an instruction. The addon has the same number, in native/program/window.h. */
+export const maxLoopDepth = 8;
 
 /** Reads the report of an index that is out of range, which the addon wrote. */
 export function indexIn(report: ArrayLike<number>): IndexOutOfRange {

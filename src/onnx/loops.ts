@@ -3,11 +3,11 @@
 import { FormatError } from '../errors.js';
 import { type Dim, sameShape } from '../graph/dimension.js';
 import { type Input, input } from '../graph/leaf.js';
-import type { Node } from '../graph/node.js';
+import { type Node, nextNodeId } from '../graph/node.js';
 import { substitute } from '../graph/substitute.js';
 import { Obstacles } from '../imports/obstacles.js';
 import { flip, stack, transpose } from '../ops/index.js';
-import { scan } from '../ops/scan.js';
+import { scanSince } from '../ops/scan.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Call } from './call.js';
 import { type ElementType, elementTypes, Known } from './elements.js';
@@ -78,6 +78,8 @@ const recordOf = <T>(entries: Iterable<readonly [string, T]>): Readonly<Record<s
   Object.fromEntries(entries);
 
 interface Looped {
+  /** The id that the next node had, before the graph of a step was built. */
+  readonly since: number;
   readonly carries: readonly Slot[];
   readonly rows: readonly Slot[];
   readonly index?: Slot;
@@ -90,12 +92,13 @@ interface Looped {
 /** Makes the loop. Returns the last values of the carries, and the rows of all steps of what is kept. */
 function looped(
   call: Call,
-  { carries, rows, index, length, reverse = false, results }: Looped,
+  { since, carries, rows, index, length, reverse = false, results }: Looped,
 ): { last: Value[]; ys: Value[] } {
   const kept = results.slice(carries.length);
   const over = recordOf(rows.map(({ name, from }) => [name, from]));
   const initial = recordOf(carries.map(({ name, from }) => [name, from]));
-  const { last, ys } = scan(
+  const { last, ys } = scanSince(
+    since,
     (carry: Readonly<Record<string, Node>>, row: Readonly<Record<string, Node>>, t: Node) => {
       const replacements = new Map<Input, Node>([
         ...carries.map(({ name, leaf }) => [leaf, carry[name] as Node] as const),
@@ -182,12 +185,13 @@ export function scanOf(call: Call, outer: Frame): Inner {
     const over = inputReversed[index] === reverse ? first : flip(first, 0);
     return slotOf(name, type, over, over.shape.slice(1));
   });
+  const since = nextNodeId();
   return {
     frame: frameOf(outer, body, [...carries, ...rows].map(asValue)),
     outputs: body.outputs,
     close: (results) => {
       if (results === undefined) return undefined;
-      const { last, ys } = looped(call, { carries, rows, reverse, results });
+      const { last, ys } = looped(call, { since, carries, rows, reverse, results });
       const outputs = ys.map(({ type, node }, index) => {
         const turned = outputReversed[index] === reverse ? node : flip(node, 0);
         const axis = outputAxes[index] as number;
@@ -262,6 +266,7 @@ export function loopOf(call: Call, outer: Frame): Inner {
   // What stands against a loop does not count if the loop can be unrolled.
   const obstacles = short ? new Obstacles('node') : undefined;
   const values = [asValue(index), condition, ...carries.map(asValue)];
+  const since = nextNodeId();
   return {
     frame: frameOf(outer, body, values, obstacles),
     outputs: body.outputs,
@@ -269,7 +274,14 @@ export function loopOf(call: Call, outer: Frame): Inner {
       const against = computed && reasonAgainst(carries, computed);
       if (computed !== undefined && against === undefined) {
         const results = computed.slice(1);
-        const { last, ys } = looped(call, { carries, rows: [], index, length: trips, results });
+        const { last, ys } = looped(call, {
+          since,
+          carries,
+          rows: [],
+          index,
+          length: trips,
+          results,
+        });
         return [...last, ...ys];
       }
       if (short) return unrolled({ call, outer, body, trips, condition }, initial, []);

@@ -8,7 +8,7 @@ import type { Lowering } from '../graph/lowering.js';
 import { createNode, type Node } from '../graph/node.js';
 import type { Op, SeveralContext } from '../graph/op.js';
 import { result } from '../graph/result.js';
-import { recordResults, resultsOf } from '../graph/results.js';
+import { recordResults } from '../graph/results.js';
 import { sideUpdateIn } from '../graph/side-updates.js';
 import { rebuilt } from '../graph/substitute.js';
 import { reachable } from '../graph/topology.js';
@@ -33,7 +33,7 @@ const scanOp: Op = {
     for (const [i, row] of loop.rows.entries())
       check(over[i] as Node, row, [loop.steps, ...row.shape]);
     for (const [i, argument] of loop.captures.entries()) check(captured[i] as Node, argument);
-    return loop.described();
+    return loop.described;
   },
   lowering: { kind: 'scan' },
   gradient: (context) => loopGradient(context as SeveralContext<Loop>, { closeLoop, resultOfLoop }),
@@ -98,7 +98,9 @@ export function closeLoop(open: OpenLoop): ClosedLoop {
   const capture = (node: Node) => {
     if (!inside.has(node) && !isNumber(node)) outside.add(node);
   };
+  let depth = 1;
   for (const node of inside) {
+    depth = Math.max(depth, 1 + (loopOf(node)?.depth ?? 0));
     const carried = sideUpdateIn(node);
     if (carried) {
       throw new GraphError(
@@ -122,6 +124,7 @@ export function closeLoop(open: OpenLoop): ClosedLoop {
     rows: rows.map(({ argument }) => argument),
     captures: captures.map(({ argument }) => argument),
     index,
+    depth,
   });
   const inputs = [
     ...carries.map(({ initial }) => initial),
@@ -143,10 +146,7 @@ export function closeLoop(open: OpenLoop): ClosedLoop {
 export function resultOfLoop(node: Node, wanted: LoopResult): Node {
   const loop = loopOf(node) as Loop;
   const key = loop.keyOf(wanted);
-  const known = resultsOf(node);
-  if (known === undefined || !Object.hasOwn(known, key)) {
-    recordResults(node, Object.freeze(loop.described()));
-  }
+  recordResults(node, loop.described);
   return result(node, key);
 }
 

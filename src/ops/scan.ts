@@ -59,7 +59,7 @@ const readBody = callback<ScanBody<object, Scanned, Scanned>>();
 
 /**
  * Computes a graph once in each step, and carries values from step to step. It is for sequences of any length: the number
- * of steps may be a name, and a program has the same size for every number.
+ * of steps may be a name, and a program has as many instructions for 10,000 steps as for 10.
  *
  * ```ts
  * const { last, ys } = scan(
@@ -94,6 +94,19 @@ export function scan<
   body: ScanBody<C, X, Y>,
   options: ScanOptions<C, X>,
 ): { readonly last: Carried<C>; readonly ys: Y } {
+  return scanSince(nextNodeId(), body, options);
+}
+
+/** Like `scan`, for a body that returns nodes which were made before. @param firstDraw draws with at least this id belong to it */
+export function scanSince<
+  C extends Readonly<Record<string, Operand>>,
+  X extends Scanned,
+  Y extends Scanned,
+>(
+  firstDraw: number,
+  body: ScanBody<C, X, Y>,
+  options: ScanOptions<C, X>,
+): { readonly last: Carried<C>; readonly ys: Y } {
   if (!readBody.accepts(body)) {
     throw new ValueError(
       `scan: expected a function that builds the graph of a step, but received ${describeValue(body)}`,
@@ -120,7 +133,6 @@ export function scan<
     argument: argument(key ?? 'x', node.shape.slice(1), node.dtype),
   }));
   const index = argument('t', [], 'int32');
-  const firstDraw = nextNodeId();
   const returned: unknown = body(
     Object.freeze(
       Object.fromEntries(carries.map(({ key, argument: at }) => [key, at])),

@@ -27,8 +27,11 @@ export const scanValue: ValueRecord = {
   arrange: 'fixed',
   part: undefined,
   instruct: (value, writer, nodes) => writer.loop(value, nodes),
+  // One operand may be the first value of a carry, and also be read in other ways.
   reads: ({ args, details: { loop } }, operand, view) =>
-    readsOperand(loop as IrLoop, args.indexOf(operand), operand, view),
+    args.every(
+      (arg, index) => arg !== operand || readsOperand(loop as IrLoop, index, operand, view),
+    ),
   writes: () => false,
   onto: () => undefined,
   drawn: undefined,

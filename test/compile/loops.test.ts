@@ -4,12 +4,14 @@ import { specialise } from '../../src/compile/specialise.js';
 import {
   adam,
   add,
+  backward,
   broadcastTo,
   compile,
   constant,
   Dense,
   evaluate,
   GRU,
+  GraphError,
   input,
   LSTM,
   matmul,
@@ -24,6 +26,7 @@ import {
   scan,
   setThreads,
   sgd,
+  sub,
   sum,
   Tensor,
   tanh,
@@ -167,6 +170,68 @@ describe('a loop', () => {
     expect([...compile({ outputs: { as: ys.a } }).run({}).as.data]).toEqual([
       0, 1, 1, 2, 3, 5, 8, 13, 21, 34, 55,
     ]);
+  });
+
+  it.each([1, 2, 3])('may end several carries with one value, %i steps', (steps) => {
+    const [first, second] = ['first', 'second'].map((name) => parameter(name, floats([2, 4], 11)));
+    const { last, ys } = scan(
+      ({ h, before }, x) => {
+        const next = add(matmul(h, w), x);
+        return [{ h: next, before: next }, sub(h, before)];
+      },
+      {
+        over: constant(floats([steps, 2, 4], 12)),
+        initial: { h: first as Node, before: second as Node },
+      },
+    );
+    const gradients = backward(add(sum(ys), sum(last.h)));
+    // The last value of the other carry is not read.
+    const all = {
+      h: last.h,
+      ys,
+      of: gradients.of(first as Node),
+      to: gradients.of(second as Node),
+    };
+    for (const [key, node] of Object.entries(all)) expectAgreement({ [key]: node });
+    expectAgreement(all);
+  });
+
+  it.each([1, 2, 3])('may have several gradients with one next value, %i steps', (steps) => {
+    const first = parameter('first', floats([2, 4], 11));
+    const { ys } = scan(
+      ({ a, b }, x) => {
+        const next = add(matmul(add(a, b), w), x);
+        return [{ a: next, b: mul(tanh(next), 0.5) }, next];
+      },
+      {
+        over: constant(floats([steps, 2, 4], 12)),
+        initial: { a: first, b: broadcastTo(constant(0), [2, 4]) },
+      },
+    );
+    const gradient = backward(sum(mul(ys, ys))).of(first);
+    expect(evaluate(gradient).data.some((one) => one !== 0)).toBe(true);
+    expectAgreement({ gradient });
+  });
+
+  it('may be in seven others, and no more in a program', () => {
+    const nested = (depth: number): Node => {
+      const made = (x: Node, left: number): Node =>
+        left === 0
+          ? mul(x, 2)
+          : scan(({ s }) => [{ s: made(s, left - 1) }, undefined], {
+              initial: { s: x },
+              length: 1,
+              name: `loop${left}`,
+            }).last.s;
+      return made(constant(3), depth);
+    };
+    expectAgreement({ y: nested(8) });
+    expect(evaluate(nested(9)).data[0]).toBe(6);
+    const compiled = () => compile({ outputs: { y: nested(9) } }).run({});
+    expect(compiled).toThrow(GraphError);
+    expect(compiled).toThrow(
+      "[scan 'loop9'] has 9 loops in one another; a program can have at most 8",
+    );
   });
 
   it('computes only the results that are read, and the carries on which they depend', () => {

@@ -1,6 +1,16 @@
 // What the bodies of imported loops may contain, compared with ONNX Runtime.
 import { expect, it } from 'vitest';
-import { checkGradients, evaluate, input, type Node, parameter, tensor } from '../../src/index.js';
+import {
+  checkGradients,
+  constant,
+  evaluate,
+  input,
+  type Node,
+  parameter,
+  Tensor,
+  tensor,
+  training,
+} from '../../src/index.js';
 import { importOnnx } from '../../src/onnx/index.js';
 import {
   body,
@@ -172,4 +182,22 @@ it('a Loop reads tensors of its body and of the graph around it as parameters', 
   const { last, y } = model.apply({ x }) as { last: Node; y: Node };
   checkGradients(last, [x, ...model.variables.values()]);
   checkGradients(y, [x, ...model.variables.values()]);
+});
+
+it('a Dropout, which in training drops others in each step', async () => {
+  const form = scanning(
+    's x',
+    's2 k',
+    [
+      ['Add', 's x', 's2'],
+      ['Dropout', 'x half', 'k'],
+    ],
+    { constants: { half: scalar(0.5, 'float') }, dims: { s0: [64], x: [8, 64] } },
+  );
+  const model = await importOnnx(bytesOf(form), { name: 'dropping' });
+  const x = input('x', [8, 64]);
+  const { y } = training(() => model.apply({ s0: constant(Tensor.zeros([64])), x }));
+  const rows = evaluate(y as Node, { x: Tensor.ones([8, 64]) }).toArray() as number[][];
+  expect(new Set(rows.map((row) => row.join())).size).toBe(8);
+  expect(new Set(rows.flat())).toEqual(new Set([0, 2]));
 });

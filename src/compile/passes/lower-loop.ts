@@ -1,10 +1,12 @@
 /** Lowers the loops of a graph: makes the value of a loop, with the values of its body and its results. */
 
+import { GraphError } from '../../errors.js';
 import { activeCarries } from '../../evaluate/loop.js';
 import { executionOrder } from '../../evaluate/lowered.js';
 import { type Bindings, bindDim, type Dim } from '../../graph/dimension.js';
 import { Argument, Constant, constant } from '../../graph/leaf.js';
 import {
+  boundSteps,
   type Carry,
   dividedInputs,
   type Loop,
@@ -17,6 +19,7 @@ import { Builder } from '../../ir/builder.js';
 import { type Found, type IrCarry, IrLoop, slotsOf } from '../../ir/loop.js';
 import { type Details, type Ref, viewed } from '../../ir/value.js';
 import { count, equalLists } from '../../ir/view.js';
+import { maxLoopDepth } from '../../native/program.js';
 import { loopValue } from '../../primitives/scan.js';
 import type { DType } from '../../tensor/dtype.js';
 import { tensor } from '../../tensor/tensor.js';
@@ -37,7 +40,8 @@ type Lowered =
  * Lowers a node of the op `scan`.
  * @param keys the keys of the results that are read
  * @param args the elements of the inputs
- * @throws ShapeError if a shape of the body is not valid under this binding
+ * @throws ShapeError if a shape of the body is not valid under this binding, or if there are too many steps; GraphError if
+ *   too many loops are in one another
  */
 export function lowerLoop(
   node: Node,
@@ -52,7 +56,12 @@ export function lowerLoop(
   const wanted = keys.map((key) => [key, loop.results.get(key) as LoopResult] as const);
   const { initial, over, captured } = dividedInputs(loop, args);
   const initialOf = (carry: Carry) => initial[loop.carries.indexOf(carry)] as Ref;
-  const steps = bind(loop.steps);
+  const steps = boundSteps(node, bindings);
+  if (loop.depth > maxLoopDepth) {
+    throw new GraphError(
+      `${node} has ${loop.depth} loops in one another; a program can have at most ${maxLoopDepth}`,
+    );
+  }
   if (steps === 0) {
     const empty = (result: LoopResult) => {
       if (result.kind === 'last') return initialOf(result.carry);
@@ -90,7 +99,7 @@ export function lowerLoop(
     isRead(argument) ? [{ argument, ref: over[i] as Ref }] : [],
   );
   if (isRead(loop.index)) {
-    const indices = constant(tensor(Int32Array.from({ length: steps }, (_, t) => t)));
+    const indices = constant(tensor(new Int32Array(steps).map((_, t) => t)));
     rows.push({ argument: loop.index, ref: build.leaf(indices, [steps]) });
   }
   const captures = loop.captures.flatMap((argument, i) =>

@@ -56,14 +56,15 @@ function notInLastStep(
   { order, uses, outputs }: Fused,
   unread: ReadonlySet<number>,
 ): ReadonlySet<Value> {
-  const next = new Map(outputs.map((ref, i) => [ref, i]));
+  // Several carries may have the same next value, and so may a carry and a value that is kept of all steps.
+  const places = new Map<Ref, number[]>();
+  for (const [i, ref] of outputs.entries()) places.set(ref, [...(places.get(ref) ?? []), i]);
   const found = new Set<Value>();
   for (let i = order.length - 1; i >= 0 && unread.size > 0 && loop.count > 0; i--) {
     const value = order[i] as Value;
     const isUnread = uses.every(value, ({ reader, ref }) => {
       if (reader) return found.has(reader);
-      const carry = next.get(ref);
-      return carry !== undefined && unread.has(carry);
+      return places.get(ref)?.every((place) => unread.has(place)) === true;
     });
     if (isUnread) found.add(value);
   }

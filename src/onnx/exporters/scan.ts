@@ -1,7 +1,8 @@
 /** Loops: each is one operator Scan, whose graph is the body of the loop. */
 
+import { activeCarries } from '../../evaluate/loop.js';
 import type { Argument } from '../../graph/leaf.js';
-import { type Carry, type Loop, type LoopResult, rootOf } from '../../graph/loop.js';
+import { type Loop, type LoopResult, rootOf } from '../../graph/loop.js';
 import type { Node } from '../../graph/node.js';
 import { reachable } from '../../graph/topology.js';
 import { type Emitter, typeProto } from './emitter.js';
@@ -22,7 +23,7 @@ function scan(exported: Exported): Readonly<Record<string, string>> {
   const { emitter, names, wanted } = exported;
   const loop = attributesOf<Loop>(exported);
   const results = [...loop.results].filter(([key]) => wanted.has(key));
-  const carries = carriesOf(
+  const carries = activeCarries(
     loop,
     results.map(([, result]) => result),
   );
@@ -109,24 +110,6 @@ function scan(exported: Exported): Readonly<Record<string, string>> {
 
 function rooted([, result]: readonly [string, LoopResult]): Node {
   return rootOf(result);
-}
-
-/** Returns the carries on which results depend, in the order of the loop. */
-function carriesOf({ carries }: Loop, results: readonly LoopResult[]): Carry[] {
-  const needed = new Set<Carry>();
-  const visit = (roots: readonly Node[]) => {
-    const read = new Set(reachable(roots));
-    for (const carry of carries) {
-      if (!read.has(carry.argument) || needed.has(carry)) continue;
-      needed.add(carry);
-      visit([carry.next]);
-    }
-  };
-  for (const result of results) {
-    if (result.kind === 'last') needed.add(result.carry);
-    visit([rootOf(result)]);
-  }
-  return carries.filter((carry) => needed.has(carry));
 }
 
 function zeros(emitter: Emitter, { dtype, shape }: Node): string {

@@ -152,7 +152,7 @@ export interface ScanCase {
   readonly outputs: readonly Node[];
 }
 
-/** Returns a random graph of a seed, with its gradients. */
+/** Returns a random graph of a seed; in most cases, with its gradients. */
 export function scanCase(seed: number, build: Build): ScanCase {
   const numbers = new Numbers(seed);
   const dtype: DType = numbers.below(2) === 0 ? 'float64' : 'float32';
@@ -181,8 +181,10 @@ export function scanCase(seed: number, build: Build): ScanCase {
     seed: numbers.below(2 ** 30),
     nodes: 1 + numbers.below(6),
     kept: numbers.below(3),
-    unused: numbers.below(4) === 0,
+    // Which last values of the carries are not read.
+    unused: numbers.pick(['none', 'none', 'first', 'last', 'last', 'all'] as const),
     index: numbers.below(3) === 0,
+    trains: numbers.below(3) > 0,
   };
   const outside = { square, matrix, inner };
 
@@ -202,14 +204,23 @@ export function scanCase(seed: number, build: Build): ScanCase {
       });
       pool.push(made.last[0] as Node, sum(made.ys[0] as Node, [0]));
     }
-    const last = at.map((_, i) =>
-      i === 1 && own.below(3) === 0 ? (at[0] as Node) : small(own.pick(pool.slice(i))),
-    );
+    const last: Node[] = [];
+    for (const i of at.keys()) {
+      const next = small(own.pick(pool.slice(i)));
+      // A carry may end as another one began, or as another one ends.
+      const choices = [next, next, at[0] as Node, last[0] ?? next, last[0] ?? next];
+      last.push(i === 0 ? next : own.pick(choices));
+    }
     const ys = Array.from({ length: shape.kept }, () => small(own.pick(pool)));
     return { last, ys };
   };
   const { last, ys } = loop(build, steps, reverse, initial, over, body);
-  const used = shape.unused ? last.slice(1) : last;
+  const used = {
+    none: last,
+    first: last.slice(1),
+    last: last.slice(0, -1),
+    all: [],
+  }[shape.unused];
   const results = [...used, ...(steps === 0 ? [] : ys)];
   // The cotangents depend only on the position.
   const roots = results.map((node, i) => {
@@ -218,7 +229,7 @@ export function scanCase(seed: number, build: Build): ScanCase {
     return [node, constant(tensor(data, { dtype, shape: node.shape as number[] }))] as const;
   });
   const outputs: Node[] = [...results];
-  if (roots.length > 0) {
+  if (roots.length > 0 && shape.trains) {
     const gradients = backward(roots);
     for (const leaf of leaves) {
       outputs.push(gradientOf(gradients, leaf) ?? broadcastTo(constant(0, { dtype }), leaf.shape));

@@ -5,6 +5,7 @@ import {
   backward,
   cast,
   checkGradients,
+  compile,
   concat,
   constant,
   DTypeError,
@@ -27,6 +28,7 @@ import {
   stopGradient,
   sub,
   sum,
+  Tensor,
   tanh,
   tensor,
   ValueError,
@@ -259,6 +261,25 @@ describe('scan refuses', () => {
       '[scan] expected `over` or `length`, which say how many steps there are, but received neither',
     );
     expect(() => scan(() => [{}, undefined], { length: -1 })).toThrow(ShapeError);
+  });
+
+  it('more steps than an index can count, when it runs', () => {
+    for (const length of [2 ** 31, 2 ** 40, 'steps']) {
+      const { last } = scan(({ s }, _, t) => [{ s: add(s, cast(t, 'float32')) }, undefined], {
+        initial: { s: 0 },
+        length,
+        name: 'net',
+      });
+      const none = input('none', ['steps', 0]);
+      const outputs = { s: add(last.s, sum(none)) };
+      const feeds = { none: Tensor.zeros([2 ** 31, 0]) };
+      for (const run of [() => evaluate(outputs, feeds), () => compile({ outputs }).run(feeds)]) {
+        expect(run).toThrow(ShapeError);
+        expect(run).toThrow(
+          /^\[scan .net.\] expected at most 2147483647 steps, but there are \d+$/,
+        );
+      }
+    }
   });
 
   it('a body that returns nothing, or other carries', () => {
