@@ -87,6 +87,17 @@ describe('a loop', () => {
     expect(await difference({ last: last.h, ys }, feeds(0))).toBeUndefined();
   });
 
+  it('whose number of steps is 0 is no operator', async () => {
+    const w = weight(3, 3);
+    const { last, ys } = scan(({ h }, row) => [{ h: matmul(add(h, row), w) }, row], {
+      over: constant(Tensor.zeros([0, 1, 3])),
+      initial: { h: mul(sum(x), h0) },
+    });
+    const outputs = { h: last.h, ys, gradient: backward(sum(last.h)).of(w) };
+    await check(outputs, feeds());
+    expect(operatorsOf({ outputs })).not.toContain('Scan');
+  });
+
   it.each([false, true])('reads the index of its steps: reverse %s', async (reverse) => {
     const { last, ys } = scan(
       ({ s }, row, t) => [{ s: add(s, cast(t, 'float32')) }, mul(row, add(cast(t, 'float32'), 1))],

@@ -23,6 +23,17 @@ function scan(exported: Exported): Readonly<Record<string, string>> {
   const { emitter, names, wanted } = exported;
   const loop = attributesOf<Loop>(exported);
   const results = [...loop.results].filter(([key]) => wanted.has(key));
+  if (loop.steps === 0) {
+    // ONNX Runtime does not run a Scan of no steps.
+    const unchanged = ([key, result]: (typeof results)[number]) => {
+      const value =
+        result.kind === 'last'
+          ? names[loop.carries.indexOf(result.carry)]
+          : zeros(emitter, result.node);
+      return [key, value as string] as const;
+    };
+    return Object.fromEntries(results.map(unchanged));
+  }
   const carries = activeCarries(
     loop,
     results.map(([, result]) => result),
