@@ -22,7 +22,7 @@ import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import { dropping } from './dropout.js';
 import { type Drawn, drawn, shared, size } from './layer.js';
-import { applied, checkedLengths, withoutPadding } from './sequence.js';
+import { applied, checkedLengths, type State, withoutPadding } from './sequence.js';
 import {
   type CellKind,
   recordUnrolled,
@@ -79,9 +79,6 @@ export type StatesOf<S, L extends number, B extends boolean> = number extends L
   : L extends 1
     ? LayerStatesOf<S, B>
     : readonly LayerStatesOf<S, B>[];
-
-/** A state record: nodes [batch, units] by name. */
-type State = Readonly<Record<string, Node>>;
 
 export const hiddenState = declareOptions('Recurrent.step, Recurrent.unroll', {
   /** The hidden state, which is the output of the layer at this time step: [batch, units]. */

@@ -11,7 +11,7 @@ import { scan } from '../ops/scan.js';
 import { formatShape } from '../tensor/shape.js';
 
 /** A state record: nodes [batch, units] by name. */
-type State = Readonly<Record<string, Node>>;
+export type State = Readonly<Record<string, Node>>;
 
 /** How a cell is applied to a sequence. */
 export interface Sequence {

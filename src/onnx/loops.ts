@@ -3,6 +3,7 @@
 import { FormatError } from '../errors.js';
 import { type Dim, sameShape } from '../graph/dimension.js';
 import { type Input, input } from '../graph/leaf.js';
+import { mostSteps } from '../graph/loop.js';
 import { type Node, nextNodeId } from '../graph/node.js';
 import { substitute } from '../graph/substitute.js';
 import { Obstacles } from '../imports/obstacles.js';
@@ -212,8 +213,6 @@ function assertOutputs({ proto }: Call, most: number): void {
 
 /** The largest number of steps of a loop that is unrolled. */
 const mostUnrolled = 64;
-/** The largest index of a step, which is an int32. */
-const mostSteps = 2 ** 31 - 1;
 
 /** Returns the only element of a bool; undefined if it is not known. */
 function truth({ known }: Value): boolean | undefined {

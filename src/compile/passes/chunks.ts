@@ -1,7 +1,7 @@
 /**
- * Chunks: if a loop reads several rows of one value in each step, such as the columns of the gates of a merged product,
- * the body gets them as views of one row. So its passes see which rows are beside one another. If nothing else reads a
- * computed value, the body may also write to the row: a product is then added onto it in place (`share/accumulate.ts`).
+ * Chunks: if a loop alone reads a product, and in each step different columns of a row of it, such as those of the gates of
+ * a merged product, the body gets them as views of one row. So its passes see which columns are beside one another, and it
+ * may write to the row: a product is then added onto it in place (`share/accumulate.ts`).
  */
 
 import { Argument } from '../../graph/leaf.js';
@@ -35,14 +35,12 @@ export function* chunkRows(roots: readonly Ref[], build: Builder): Sliced<Ref[]>
   return yield* rebuilder.run(roots, order);
 }
 
-/** The rows of one value that a loop reads. */
+/** The rows of one value that a loop alone reads, so that its body may write to them. */
 interface Chunk {
   /** The value, with a first axis of steps. */
   readonly whole: Ref;
   /** The indices of the rows among those of the loop. */
   readonly rows: readonly number[];
-  /** Whether the body may write to the row. */
-  readonly consumable: boolean;
 }
 
 function chunksOf({ args }: Value, loop: IrLoop, uses: Uses): Chunk[] {
@@ -61,13 +59,8 @@ function chunksOf({ args }: Value, loop: IrLoop, uses: Uses): Chunk[] {
     if (value.kind !== 'product' || height % loop.count !== 0) return [];
     const shape = [loop.count, height / loop.count, width];
     const whole = viewed(value, dense(shape));
-    const consumable =
-      uses.count(value) === rows.length &&
-      apart(
-        rows.map((i) => args[first + i] as Ref),
-        width,
-      );
-    return consumable ? [{ whole, rows, consumable }] : [];
+    const refs = rows.map((i) => args[first + i] as Ref);
+    return uses.count(value) === rows.length && apart(refs, width) ? [{ whole, rows }] : [];
   });
 }
 
@@ -93,11 +86,11 @@ function withChunks(
   const first = loop.initials.length;
   const body = loop.build;
   const replaced = new Map<unknown, Ref>();
-  const added = chunks.map(({ rows, consumable }, i) => {
+  const added = chunks.map(({ rows }, i) => {
     const ref = wholes[i] as Ref;
     const shape = ref.shape.slice(1);
     const argument = new Argument('rows', shape, ref.value.dtype, 'a loop');
-    const leaf = body.leaf(argument, shape, consumable);
+    const leaf = body.leaf(argument, shape, true);
     const size = ref.value.size / loop.count;
     for (const row of rows) {
       const { offset, shape: all, strides } = args[first + row] as Ref;
