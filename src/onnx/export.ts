@@ -18,7 +18,7 @@ import { assertValue, isNode, type Node } from '../graph/node.js';
 import { reachable } from '../graph/topology.js';
 import { isWritable } from '../io/header.js';
 import { absolutePathOf, type FilePath } from '../io/sources.js';
-import { Emitter, type Place, typeProto } from './exporters/emitter.js';
+import { Emitter, type Place, valueInfo } from './exporters/emitter.js';
 import { Exporter } from './exporters/plan.js';
 import type { GraphProto, ModelProto } from './messages.js';
 import { writeModel } from './write.js';
@@ -184,14 +184,13 @@ function graphOf(
   const exporter = new Exporter(emitter, [...outputs.values()], inputs);
   const values = exporter.run();
   nameValues(emitter, [...outputs.keys()], values, exporter.labels);
-  const info = (name: string, { dtype, shape }: Node) => ({ name, type: typeProto(dtype, shape) });
   return {
     name: 'graph',
     node: emitter.nodes,
     initializer: emitter.initializers,
     sparseInitializer: [],
-    input: [...inputs].map(([leaf, name]) => info(name, leaf)),
-    output: [...outputs].map(([name, node]) => info(name, node)),
+    input: [...inputs].map(([leaf, name]) => valueInfo(name, leaf)),
+    output: [...outputs].map(([name, node]) => valueInfo(name, node)),
     valueInfo: [],
   };
 }

@@ -12,7 +12,6 @@ import {
   type GraphProto,
   type NodeProto,
   type TensorProto,
-  type TypeProto,
   type ValueInfoProto,
 } from '../messages.js';
 
@@ -81,12 +80,15 @@ function tensorOf(
   };
 }
 
-/** Returns the type of an input or an output of a graph. */
-export function typeProto(dtype: DType, shape: Shape): TypeProto {
+/** Returns the name and the type of an input or an output of a graph. */
+export function valueInfo(
+  name: string,
+  { dtype, shape }: { readonly dtype: DType; readonly shape: Shape },
+): ValueInfoProto {
   const dim = shape.map((one) =>
     typeof one === 'number' ? { dimValue: BigInt(one) } : { dimParam: one },
   );
-  return { tensorType: { elemType: writtenTypes[dtype].code, shape: { dim } } };
+  return { name, type: { tensorType: { elemType: writtenTypes[dtype].code, shape: { dim } } } };
 }
 
 /** Where a name of a dimension is found: the axis of an input. */

@@ -2,7 +2,7 @@
 
 import type { Dim } from '../../graph/dimension.js';
 import type { Node } from '../../graph/node.js';
-import { type Emitter, typeProto } from './emitter.js';
+import { type Emitter, valueInfo } from './emitter.js';
 import { attributesOf, type Exported, expansion, type Rows, refused, row } from './row.js';
 
 type Axes = { readonly axes: readonly number[] };
@@ -108,7 +108,7 @@ function scanned({ emitter, node, names }: Exported, axis: number): string {
   const next = inside.op('Mul', [state, factor]);
   const result = inside.op('Identity', [next]);
   const infos = (...values: string[]) =>
-    values.map((name) => ({ name, type: typeProto(node.dtype, rest) }));
+    values.map((name) => valueInfo(name, { dtype: node.dtype, shape: rest }));
   const body = inside.graph('body', infos(state, factor), infos(next, result));
   const [, products] = emitter.ops('Scan', [start, names[0]], 2, {
     body,

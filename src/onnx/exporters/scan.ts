@@ -1,17 +1,18 @@
 /** Loops: each is one operator Scan, whose graph is the body of the loop. */
 
 import { activeCarries } from '../../evaluate/loop.js';
-import type { Argument } from '../../graph/leaf.js';
-import { type Loop, type LoopResult, rootOf } from '../../graph/loop.js';
+import { dividedInputs, type Loop, type LoopResult, rootOf } from '../../graph/loop.js';
 import type { Node } from '../../graph/node.js';
 import { reachable } from '../../graph/topology.js';
-import { type Emitter, typeProto } from './emitter.js';
+import { type Emitter, valueInfo } from './emitter.js';
 import { attributesOf, type Exported, type Rows, row } from './row.js';
 
-/** A state of the operator: its value before the first step, and the name that the body has for it. */
-interface State {
+/** An input of the body: a state of the operator, or what it cuts into rows. */
+interface Port {
+  /** The name that the body has for it. */
   readonly name: string;
-  readonly start: string;
+  /** The value before the first step, or what is cut into rows. */
+  readonly from: string;
   readonly node: Node;
 }
 
@@ -22,105 +23,80 @@ interface State {
 function scan(exported: Exported): Readonly<Record<string, string>> {
   const { emitter, names, wanted } = exported;
   const loop = attributesOf<Loop>(exported);
+  const { initial, over, captured } = dividedInputs(loop, names);
   const results = [...loop.results].filter(([key]) => wanted.has(key));
+  const startOf = (result: LoopResult) =>
+    result.kind === 'last'
+      ? (initial[loop.carries.indexOf(result.carry)] as string)
+      : zeros(emitter, result.node);
   if (loop.steps === 0) {
     // ONNX Runtime does not run a Scan of no steps.
-    const unchanged = ([key, result]: (typeof results)[number]) => {
-      const value =
-        result.kind === 'last'
-          ? names[loop.carries.indexOf(result.carry)]
-          : zeros(emitter, result.node);
-      return [key, value as string] as const;
-    };
-    return Object.fromEntries(results.map(unchanged));
+    return Object.fromEntries(results.map(([key, result]) => [key, startOf(result)]));
   }
-  const carries = activeCarries(
-    loop,
-    results.map(([, result]) => result),
-  );
-  const kept = results.filter(([, { kind }]) => kind === 'rows');
-  const sums = results.filter(([, { kind }]) => kind === 'sum');
-  const roots = [...carries.map(({ next }) => next), ...[...sums, ...kept].map(rooted)];
+
+  // The operator returns the states, and then the rows.
+  const all = results.map(([, result]) => result);
+  const carried = activeCarries(loop, all).map((carry) => ({ kind: 'last', carry }) as const);
+  const sums = all.filter((result) => result.kind === 'sum');
+  const kept = all.filter((result) => result.kind === 'rows');
+  const returned = [...carried, ...sums, ...kept];
+  const roots = returned.map(rootOf);
   const read = new Set(reachable(roots));
 
   const inside = emitter.inner();
-  const outside = new Map<Node, string>();
-  for (const [i, argument] of loop.captures.entries()) {
-    outside.set(argument, names[loop.carries.length + loop.rows.length + i] as string);
-  }
-  const named = (stem: string, argument?: Argument) => {
+  const known = new Map<Node, string>();
+  for (const [i, argument] of loop.captures.entries()) known.set(argument, captured[i] as string);
+  const port = (stem: string, from: string, node: Node): Port => {
     const name = inside.value(stem);
-    if (argument !== undefined) outside.set(argument, name);
-    return name;
+    known.set(node, name);
+    return { name, from, node };
   };
-  const states: State[] = [
-    ...carries.map((carry) => ({
-      name: named('state', carry.argument),
-      start: names[loop.carries.indexOf(carry)] as string,
-      node: carry.argument,
+  const states = [
+    ...carried.map((result) => port('state', startOf(result), result.carry.argument)),
+    // A sum is no argument of the body: it stands beside the term that is added to it.
+    ...sums.map((result) => ({
+      name: inside.value('sum'),
+      from: startOf(result),
+      node: result.node,
     })),
-    ...sums.map(([, result]) => {
-      const node = rootOf(result);
-      return { name: named('sum'), start: zeros(emitter, node), node };
-    }),
   ];
   const rows = loop.rows.flatMap((argument, i) =>
-    read.has(argument)
-      ? [
-          {
-            name: named('row', argument),
-            over: names[loop.carries.length + i] as string,
-            node: argument,
-          },
-        ]
-      : [],
+    read.has(argument) ? [port('row', over[i] as string, argument)] : [],
   );
   if (rows.length === 0 || read.has(loop.index)) {
     const steps = emitter.scalarDim(loop.steps);
-    const over = emitter.op('Range', [emitter.ints([0], []), steps, emitter.ints([1], [])]);
-    rows.push({ name: named('index', loop.index), over, node: loop.index });
+    const indices = emitter.op('Range', [emitter.ints([0], []), steps, emitter.ints([1], [])]);
+    rows.push(port('index', indices, loop.index));
   }
 
-  const values = exported.within(inside, roots, outside);
-  const [next, added] = [values.slice(0, carries.length), values.slice(carries.length)];
-  for (const [i] of sums.entries()) {
-    const { name } = states[carries.length + i] as State;
-    next.push(inside.op('Add', [name, added[i] as string]));
-  }
-  const ends = [...next, ...added.slice(sums.length)].map((value) =>
-    inside.op('Identity', [value]),
-  );
-  const info = (name: string, { dtype, shape }: Node) => ({ name, type: typeProto(dtype, shape) });
+  // Each result is a value of its own, because ONNX Runtime does not return what the body only gets.
+  const values = exported.within(inside, roots, known).map((value, i) => {
+    const isSum = i >= carried.length && i < states.length;
+    return inside.op(isSum ? 'Add' : 'Identity', isSum ? [states[i]?.name, value] : [value]);
+  });
   const body = inside.graph(
     'body',
-    [...states, ...rows].map(({ name, node }) => info(name, node)),
-    [...states.map(({ node }) => node), ...kept.map(rooted)].map((node, i) =>
-      info(ends[i] as string, node),
-    ),
+    [...states, ...rows].map(({ name, node }) => valueInfo(name, node)),
+    values.map((value, i) => valueInfo(value, roots[i] as Node)),
   );
-  const direction = Number(loop.reverse);
-  const directions = (count: number) =>
-    loop.reverse && count > 0 ? new Array<number>(count).fill(direction) : undefined;
+  const directions = (list: readonly unknown[]) =>
+    loop.reverse && list.length > 0 ? list.map(() => 1) : undefined;
   const made = emitter.ops(
     'Scan',
-    [...states.map(({ start }) => start), ...rows.map(({ over }) => over)],
-    ends.length,
+    [...states, ...rows].map(({ from }) => from),
+    returned.length,
     {
       body,
       num_scan_inputs: rows.length,
-      scan_input_directions: directions(rows.length),
-      scan_output_directions: directions(kept.length),
+      scan_input_directions: directions(rows),
+      scan_output_directions: directions(kept),
     },
   );
-  const keys = [
-    ...carries.map((carry) => loop.keyOf({ kind: 'last', carry })),
-    ...[...sums, ...kept].map(([key]) => key),
-  ];
-  return Object.fromEntries(keys.map((key, i) => [key, made[i] as string]));
-}
-
-function rooted([, result]: readonly [string, LoopResult]): Node {
-  return rootOf(result);
+  const placeOf = (result: LoopResult) =>
+    result.kind === 'last'
+      ? carried.findIndex(({ carry }) => carry === result.carry)
+      : returned.indexOf(result);
+  return Object.fromEntries(results.map(([key, result]) => [key, made[placeOf(result)] as string]));
 }
 
 function zeros(emitter: Emitter, { dtype, shape }: Node): string {
