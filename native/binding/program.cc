@@ -128,6 +128,24 @@ bool programOf(Call& call, std::size_t argument, Kept<Compiled>& compiled) {
 
 // ---- Creating a program.
 
+void SharedArena::report() {
+  const auto bytes = static_cast<std::int64_t>(memory.bytes());
+  std::int64_t all = 0;
+  napi_adjust_external_memory(env_, bytes - reported_, &all);
+  reported_ = bytes;
+}
+
+SharedArena::~SharedArena() {
+  queue_.arena_ = nullptr;
+  std::int64_t all = 0;
+  napi_adjust_external_memory(env_, -reported_, &all);
+}
+
+Kept<SharedArena> Queue::arena(napi_env env) {
+  if (arena_ == nullptr) arena_ = new (std::nothrow) SharedArena(env, *this);
+  return Kept<SharedArena>(arena_);
+}
+
 Kept<Compiled> Compiled::create(Call& call, Kept<Queue> queue, Kept<SharedValues> kept) {
   Kept<Compiled> made(new (std::nothrow) Compiled(call.env()));
   if (!made) {
@@ -136,15 +154,21 @@ Kept<Compiled> Compiled::create(Call& call, Kept<Queue> queue, Kept<SharedValues
   }
   made->queue_ = std::move(queue);
   made->kept_ = std::move(kept);
+  made->arena_ = made->queue_->arena(call.env());
+  if (!made->arena_) {
+    call.fault().memory("createProgram: there is no memory left");
+    return {};
+  }
   const double* code = nullptr;
   std::size_t length = 0;
   // The code is read after the list of leaves, because reading a list may run JavaScript, which could detach
   // the memory of the code.
   if (!made->readLeaves(call) || !call.geometry(0, code, length)) return {};
   made->program_ = Program::create(code, length, made->leaves_.get(), made->leafCount_, call.fault(),
-                                   made->kept_ ? &made->kept_->values : nullptr);
+                                   made->kept_ ? &made->kept_->values : nullptr, &made->arena_->memory);
+  made->arena_->report();
   if (!made->program_ || !made->findClaims(call) || !made->watchLeaves(call)) return {};
-  const std::size_t bytes = made->program_->arenaBytes() + made->program_->scratchBytes();
+  const std::size_t bytes = made->program_->scratchBytes();
   made->reported_ = static_cast<std::int64_t>(bytes + length * sizeof(double));
   made->report(made->reported_);
   if (!made->readOwn(call)) return {};

@@ -15,11 +15,34 @@
 
 namespace forebay {
 
+class Queue;
+
+// The arena of the programs of a queue. It is freed with the last of them.
+class SharedArena final : public Counted {
+ public:
+  SharedArena(napi_env env, Queue& queue) : env_(env), queue_(queue) {}
+  ~SharedArena() override;
+  Arena memory;
+  // Tells the garbage collector how large the arena is.
+  void report();
+
+ private:
+  const napi_env env_;
+  Queue& queue_;  // outlives its programs, and so the arena
+  std::int64_t reported_ = 0;
+};
+
 // A queue of programs. The runs of all programs of a queue execute one at a time, in the order of the calls.
 // They are numbered together.
 class Queue final : public Counted {
  public:
   std::atomic<std::uint64_t> next{0};  // the index of the next run
+  // Returns the arena of its programs. Returns null if there is not enough memory.
+  Kept<SharedArena> arena(napi_env env);
+
+ private:
+  friend class SharedArena;
+  SharedArena* arena_ = nullptr;  // null if no program has it
 };
 
 // Kept values (kept.h) that programs share.
@@ -111,6 +134,7 @@ class Compiled final : public Counted, private Watch {
   Kept<SharedValues> kept_;  // null if the program has no kept values
   std::unique_ptr<Program> program_;
   Kept<Queue> queue_;
+  Kept<SharedArena> arena_;
   Reference keptLeaves_, keptOwn_;
   std::size_t leafCount_ = 0;
   std::unique_ptr<LeafMemory[]> leaves_;

@@ -12,7 +12,7 @@
 //   header        version (1), bufferCount, instructionCount, writeStart, outputCount, onceCount
 //   buffers       [kind, bytes] for each buffer. Kinds: 0 arena, 1 variable, 2 constant, 3 feed, 4 output,
 //                 5 kept values, 6 draw, 7 window.
-//                 Buffer 0, and no other buffer, is the arena. The program owns the arena, which is 64-byte
+//                 Buffer 0, and no other buffer, is the arena (arena.h), which is 64-byte
 //                 aligned and not initialized. Kinds 1 and 2 are leaves. They are passed to create() in the
 //                 order of their buffers. Feeds are passed to every run. A buffer of kind 4 is the caller's
 //                 memory for one output, which the buffer must contain exactly: at offset 0, all its bytes.

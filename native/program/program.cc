@@ -8,7 +8,8 @@ Program::Program() = default;
 Program::~Program() = default;
 
 std::unique_ptr<Program> Program::create(const double* code, std::size_t length, const LeafMemory* leaves,
-                                         std::size_t leafCount, Fault& fault, KeptValues* kept) {
+                                         std::size_t leafCount, Fault& fault, KeptValues* kept,
+                                         Arena* arena) {
   std::unique_ptr<Program> program(new (std::nothrow) Program);
   if (program) program->state_.reset(new (std::nothrow) State);
   if (!program || !program->state_) {
@@ -16,6 +17,7 @@ std::unique_ptr<Program> Program::create(const double* code, std::size_t length,
     return nullptr;
   }
   program->state_->kept = kept;
+  if (arena != nullptr) program->state_->arena = arena;
   Reader reader(code, length, fault);
   if (!program->state_->decode(reader, leaves, leafCount)) return nullptr;
   return program;

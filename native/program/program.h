@@ -13,6 +13,7 @@
 
 #include "kernels/fault.h"
 #include "kernels/kernel.h"
+#include "program/arena.h"
 #include "program/failure.h"
 #include "program/kept.h"
 
@@ -60,10 +61,13 @@ class Program {
  public:
   // Checks the code and makes a program of it. The leaves must be in the order of their buffers. `kept` is
   // the memory of the buffer of kind kept. It must stay valid during the lifetime of the program. It is null
-  // if there is no such buffer; then the instructions that run once run every time. Returns null, with the
-  // error in `fault`, if the code is refused or if there is not enough memory.
+  // if there is no such buffer; then the instructions that run once run every time. `arena` may be shared
+  // with programs that do not run at the same time, and must stay valid, too; if it is null, the program has
+  // its own. Returns null, with the error in `fault`, if the code is refused or if there is not enough
+  // memory.
   static std::unique_ptr<Program> create(const double* code, std::size_t length, const LeafMemory* leaves,
-                                         std::size_t leafCount, Fault& fault, KeptValues* kept = nullptr);
+                                         std::size_t leafCount, Fault& fault, KeptValues* kept = nullptr,
+                                         Arena* arena = nullptr);
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;

@@ -1,6 +1,7 @@
 // The parts of a program, and the functions that decode (state_decode.cc) and run it (state_run.cc).
 #pragma once
 
+#include "program/arena.h"
 #include "program/instruction.h"
 #include "program/program.h"
 
@@ -31,7 +32,9 @@ struct Program::State {
   bool outputsFirst = false;
   Items<std::size_t> feeds;  // the indices of the buffers of kind feed
   Items<char*> bases;        // the address of each buffer during a run
-  AlignedBytes arena, scratch;
+  Arena own;                 // of a program that shares no arena
+  Arena* arena = &own;
+  AlignedBytes scratch;
   // Memory for the outputs that have their own buffers, for runs that must not change the outputs if they
   // fail.
   AlignedBytes spare;

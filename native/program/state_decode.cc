@@ -196,10 +196,9 @@ bool Program::State::checkWindows(Reader& reader) const {
 }
 
 bool Program::State::allocate(Reader& reader) {
-  if (!arena.allocate(static_cast<std::size_t>(buffers[0].bytes))) return reader.outOfMemory("the arena");
+  if (!arena->reserve(static_cast<std::size_t>(buffers[0].bytes))) return reader.outOfMemory("the arena");
   // The pages are not resident until a run needs them.
   if (!spare.allocate(spareBytes)) return reader.outOfMemory("outputs");
-  bases[0] = arena.data();
   // Allocates scratch for the largest number of threads that a run can have. Pages that are not used are
   // never resident.
   const int machine = static_cast<int>(std::min(std::thread::hardware_concurrency(), 1u << 16));

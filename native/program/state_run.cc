@@ -92,6 +92,7 @@ void Program::State::copyOutputs(void* const* targets) {
 }
 
 RunResult Program::State::run(const RunArguments& arguments, RunFailure& failure) {
+  bases[0] = arena->begin();
   for (std::size_t i = 0; i < feeds.size(); ++i) bases[feeds[i]] = static_cast<char*>(arguments.feeds[i]);
   Running running = {
       bases.data(),  buffers.data(),        scratch.data(),

@@ -210,18 +210,20 @@ struct Memory {
   }
 };
 
-inline std::unique_ptr<Program> create(const Code::Numbers& code, Memory& memory, Fault& fault) {
+inline std::unique_ptr<Program> create(const Code::Numbers& code, Memory& memory, Fault& fault,
+                                       Arena* shared = nullptr) {
   // The code is copied to heap memory of exactly the required size, like all other memory, so that ASAN finds
   // an access beyond its end.
   const std::unique_ptr<double[]> exact(new double[code.size()]);
   std::copy(code.begin(), code.end(), exact.get());
   const std::vector<LeafMemory> leaves = memory.leaves();
-  return Program::create(exact.get(), code.size(), leaves.data(), leaves.size(), fault, memory.kept.get());
+  return Program::create(exact.get(), code.size(), leaves.data(), leaves.size(), fault, memory.kept.get(),
+                         shared);
 }
 
-inline std::unique_ptr<Program> create(const Code& code, Memory& memory) {
+inline std::unique_ptr<Program> create(const Code& code, Memory& memory, Arena* shared = nullptr) {
   Fault fault;
-  std::unique_ptr<Program> program = create(code.code(), memory, fault);
+  std::unique_ptr<Program> program = create(code.code(), memory, fault, shared);
   REQUIRE_MESSAGE(program != nullptr, std::string(fault.text()));
   return program;
 }

@@ -35,7 +35,7 @@ import type {
   ResultsOf,
   Signature,
 } from './signature.js';
-import { specialisation } from './specialise.js';
+import { templatedPasses } from './templates/index.js';
 
 export type { AsyncRunOptions, CompileOptions, RunOptions, Specialise } from './options.js';
 
@@ -62,7 +62,7 @@ export class Program<T extends Signature = Signature> {
    */
   constructor(
     options: CompileOptions<T['inputs'], T['outputs'], T['metrics']>,
-    passes: Specialise = specialisation,
+    passes: Specialise = templatedPasses(),
   ) {
     const read = compileOptions.read(options, 'compile');
     const inputs = checkInputs(read.inputs);

@@ -3,10 +3,12 @@
 import type { Updates } from '../evaluate/interpreter.js';
 import { executionWalk } from '../evaluate/lowered.js';
 import type { Bindings } from '../graph/dimension.js';
+import type { Constant } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
-import { finished, type Sliced } from '../graph/sliced.js';
-import { Builder, type Fired } from '../ir/builder.js';
+import { finished, Pace, type Sliced } from '../graph/sliced.js';
+import { Builder, type Fired, type Formula } from '../ir/builder.js';
 import type { Rules } from '../ir/rule.js';
+import { executor } from '../ir/target.js';
 import type { Ref } from '../ir/value.js';
 import { type Instruction, instructionRecord } from '../primitives/index.js';
 import { bytesOf } from '../tensor/dtype.js';
@@ -26,6 +28,15 @@ import { share } from './passes/share/index.js';
 import { simplify } from './passes/simplify/index.js';
 import { rules } from './passes/simplify/rules.js';
 
+/** The instructions of a graph in one binding. Where their values are in the arena is not yet known. */
+export interface Specialised {
+  readonly instructions: Instructions;
+  /** See `Stats.valueBytes`. */
+  readonly valueBytes: number;
+  /** The formulas of the constants that depend on the binding. */
+  readonly formulas: ReadonlyMap<Constant, Formula>;
+}
+
 /**
  * Runs the passes in slices. It yields after at most `stepsPerSlice` steps of work, so that the caller can return to
  * the event loop between slices.
@@ -42,9 +53,29 @@ export function* specialisation(
   fired: Fired = new Map(),
   simplifying: Rules = rules,
 ): Sliced<Encoded> {
+  const graph = { outputs, updates, constants };
+  const pace = new Pace();
+  const specialised = yield* instructionsOf(graph, bindings, pace, fired, simplifying);
+  return yield* encodedOf(specialised, pace, fired);
+}
+
+/** What is compiled. */
+export interface Graph {
+  readonly outputs: readonly Node[];
+  readonly updates: Updates;
+  readonly constants: Constants;
+}
+
+/** Runs the passes that make the instructions. See `specialisation`. */
+export function* instructionsOf(
+  { outputs, updates, constants }: Graph,
+  bindings: Bindings,
+  pace: Pace,
+  fired: Fired = new Map(),
+  simplifying: Rules = rules,
+): Sliced<Specialised> {
   const wanted = [...outputs, ...updates.map(([, value]) => value)];
-  const build = new Builder(simplifying, fired);
-  const { pace } = build;
+  const build = new Builder(simplifying, fired, executor, pace);
   const simplified = yield* simplify(yield* valuesOf(wanted, bindings, build), build);
   const spread = yield* distribute(simplified, build);
   yield* build.forgetOthers(spread);
@@ -62,13 +93,22 @@ export function* specialisation(
   const placement = yield* Placement.of(fused, fired, pace);
   const inOrder = yield* instruct(fused, placement, build.target, fired, pace);
   const instructions = yield* moveOnce(inOrder, constants, pace);
-  const arena = yield* arrange(instructions, fired, pace);
-  const encoded = yield* encode(instructions, arena, pace);
   let valueBytes = 0;
   for (const { kind, size, dtype } of fused.order) {
     if (kind !== 'leaf') valueBytes += size * bytesOf[dtype];
     if (pace.due()) yield;
   }
+  return { instructions, valueBytes, formulas: build.formulas };
+}
+
+/** Runs the passes that arrange the values of instructions in memory, and encode the instructions. */
+export function* encodedOf(
+  { instructions, valueBytes }: Omit<Specialised, 'formulas'>,
+  pace: Pace,
+  fired: Fired = new Map(),
+): Sliced<Encoded> {
+  const arena = yield* arrange(instructions, fired, pace);
+  const encoded = yield* encode(instructions, arena, pace);
   return {
     ...encoded,
     stats: {

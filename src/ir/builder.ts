@@ -4,7 +4,8 @@
  * all values with a builder, so this is true of all values. A ref (`Ref`) is a view of a value.
  */
 
-import { constant, type Leaf } from '../graph/leaf.js';
+import type { Bindings } from '../graph/dimension.js';
+import { type Constant, constant, type Leaf } from '../graph/leaf.js';
 import type { Node } from '../graph/node.js';
 import { Pace, type Sliced } from '../graph/sliced.js';
 import type { DType } from '../tensor/dtype.js';
@@ -27,6 +28,9 @@ import {
 
 /** For each rewrite, by its name, how often it was applied. The tests check that every rewrite is applied somewhere. */
 export type Fired = Map<string, number>;
+
+/** Returns what a constant is under another binding of the dimension names. */
+export type Formula = (bindings: Bindings) => Constant;
 
 /** Makes a value of other operands: a value record's `rebuild`. */
 type Remake = (build: Builder, value: Value, args: readonly Ref[]) => Ref;
@@ -57,13 +61,20 @@ export class Builder {
   /**
    * @param rules the rules that simplify values. A pass may replace them, for the passes after it, too
    * @param pace counts the steps of work of all passes that use this builder
+   * @param formulas the formulas of the constants that depend on the binding
    */
   constructor(
     public rules: Rules,
     readonly fired: Fired = new Map(),
     readonly target: Target = executor,
     readonly pace = new Pace(),
+    readonly formulas: Map<Constant, Formula> = new Map(),
   ) {}
+
+  /** Returns a builder for the values of the body of a loop. */
+  forBody(): Builder {
+    return new Builder(this.rules, this.fired, this.target, this.pace, this.formulas);
+  }
 
   /** One more than the largest id of the values made so far. */
   get end(): number {
@@ -119,6 +130,12 @@ export class Builder {
       new Value(this.#next++, 'leaf', leaf.dtype, [], details, leaf, this.#layouts.of(shape));
     this.#leaves.set(leaf, value);
     return value.whole;
+  }
+
+  /** Returns a leaf that has all elements of the constant of a formula under the binding. */
+  computed(known: Constant, shape: readonly number[], formula: Formula): Ref {
+    this.formulas.set(known, formula);
+    return this.leaf(known, shape);
   }
 
   number(value: number, dtype: DType): Ref {

@@ -15,7 +15,7 @@ import {
   rootOf,
 } from '../../graph/loop.js';
 import type { Node } from '../../graph/node.js';
-import { Builder } from '../../ir/builder.js';
+import type { Builder } from '../../ir/builder.js';
 import { type Found, type IrCarry, IrLoop, slotsOf } from '../../ir/loop.js';
 import { type Details, type Ref, viewed } from '../../ir/value.js';
 import { count, equalLists } from '../../ir/view.js';
@@ -79,7 +79,7 @@ export function lowerLoop(
     loop,
     wanted.map(([, result]) => result),
   );
-  const body = new Builder(build.rules, build.fired, build.target, build.pace);
+  const body = build.forBody();
   // Constants are leaves of the body, so that the rules see them.
   const constants = new Map<Node, Ref>();
   for (const [i, capture] of loop.captures.entries()) {
@@ -99,8 +99,12 @@ export function lowerLoop(
     isRead(argument) ? [{ argument, ref: over[i] as Ref }] : [],
   );
   if (isRead(loop.index)) {
-    const indices = constant(tensor(new Int32Array(steps).map((_, t) => t)));
-    rows.push({ argument: loop.index, ref: build.leaf(indices, [steps]) });
+    const indices = (known: Bindings) =>
+      constant(tensor(new Int32Array(boundSteps(node, known)).map((_, t) => t)));
+    rows.push({
+      argument: loop.index,
+      ref: build.computed(indices(bindings), [steps], indices),
+    });
   }
   const captures = loop.captures.flatMap((argument, i) =>
     isRead(argument) ? [{ argument, ref: captured[i] as Ref }] : [],

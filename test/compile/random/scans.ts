@@ -11,6 +11,7 @@ import {
   cast,
   concat,
   constant,
+  input,
   less,
   matmul,
   mul,
@@ -106,7 +107,7 @@ type Build = 'scan' | 'unrolled';
 /** Builds a loop: by `scan`, or unrolled. */
 function loop(
   build: Build,
-  steps: number,
+  steps: number | 'steps',
   reverse: boolean,
   initial: readonly Node[],
   over: readonly Node[],
@@ -124,6 +125,7 @@ function loop(
     );
     return { last: Object.values(last), ys: Object.values(ys) };
   }
+  if (typeof steps === 'string') throw new Error('only a loop can have a named number of steps');
   let carries = initial;
   const kept: (readonly Node[])[] = new Array(steps);
   for (let n = 0; n < steps; n++) {
@@ -152,11 +154,15 @@ export interface ScanCase {
   readonly outputs: readonly Node[];
 }
 
-/** Returns a random graph of a seed; in most cases, with its gradients. */
-export function scanCase(seed: number, build: Build): ScanCase {
+/**
+ * Returns a random graph of a seed; in most cases, with its gradients.
+ * @param named whether the number of steps is the dimension 'steps', and the rows are fed
+ */
+export function scanCase(seed: number, build: Build, named = false): ScanCase {
   const numbers = new Numbers(seed);
   const dtype: DType = numbers.below(2) === 0 ? 'float64' : 'float32';
-  const steps = numbers.pick([0, 1, 2, 3, 4]);
+  const drawn = numbers.pick([0, 1, 2, 3, 4]);
+  const steps = named ? 'steps' : drawn;
   const reverse = numbers.below(2) === 1;
   const nested = numbers.below(3) === 0;
   const carries = numbers.below(4);
@@ -172,7 +178,9 @@ export function scanCase(seed: number, build: Build): ScanCase {
       : variable(`initial${i}`, [rows, columns], 3),
   );
   const over = Array.from({ length: inputs }, (_, i) =>
-    variable(`over${i}`, [steps, rows, columns], 3),
+    named
+      ? input(`over${i}`, ['steps', rows, columns], { dtype })
+      : variable(`over${i}`, [drawn, rows, columns], 3),
   );
   const leaves = [square, matrix, inner, ...initial, ...over].filter(
     (node): node is Variable => node.op.name === 'parameter',
@@ -224,6 +232,8 @@ export function scanCase(seed: number, build: Build): ScanCase {
   const results = [...used, ...(steps === 0 ? [] : ys)];
   // The cotangents depend only on the position.
   const roots = results.map((node, i) => {
+    if (named)
+      return [node, broadcastTo(constant(((i * 3) % 5) - 2, { dtype }), node.shape)] as const;
     const size = (node.shape as number[]).reduce((product, dim) => product * dim, 1);
     const data = Array.from({ length: size }, (_, at) => ((at * 7 + i * 3) % 5) - 2);
     return [node, constant(tensor(data, { dtype, shape: node.shape as number[] }))] as const;

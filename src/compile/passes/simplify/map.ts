@@ -23,15 +23,28 @@ const constantFolding: Rule = {
     const target = numbers ? [] : shape;
     if (count(target) > build.target.memory.folded) return undefined;
     const { kernel, converts } = details;
-    const out = typedArray(dtype, count(target));
     const layouts = args.map((arg) => (numbers ? { offset: arg.offset, strides: [] } : arg));
-    const sources = args.map((arg) => (arg.value.details.leaf as Constant).value.data);
     const family = converts ? 'cast' : 'map';
-    prepareMap(kernel as string, target, dense(target), layouts, family)(out, ...sources);
-    const result = numbers
-      ? constant(out[0] as number, { dtype })
-      : new Constant(new Tensor(out, target, dtype));
-    return build.stretch(build.leaf(result, target), shape);
+    const run = prepareMap(kernel as string, target, dense(target), layouts, family);
+    const folded = (operands: readonly Constant[]): Constant => {
+      const out = typedArray(dtype, count(target));
+      run(out, ...operands.map(({ value }) => value.data));
+      return numbers
+        ? constant(out[0] as number, { dtype })
+        : new Constant(new Tensor(out, target, dtype));
+    };
+    const leaves = args.map((arg) => arg.value.details.leaf as Constant);
+    const known = folded(leaves);
+    const formulas = leaves.map((leaf) => build.formulas.get(leaf));
+    const varies =
+      leaves.every(({ value }) => value.size === 1) &&
+      formulas.some((formula) => formula !== undefined);
+    const result = varies
+      ? build.computed(known, target, (bindings) =>
+          folded(leaves.map((leaf, i) => formulas[i]?.(bindings) ?? leaf)),
+        )
+      : build.leaf(known, target);
+    return build.stretch(result, shape);
   },
 };
 
