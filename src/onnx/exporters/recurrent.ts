@@ -88,8 +88,8 @@ function initialOf({ kind, directions }: Application): Node[] {
 }
 
 /**
- * Returns how a result of a recurrent layer is exported. ONNX Runtime has these operators in float32 only, and does not
- * run them without steps, so layers of float64 and of no steps are exported as their loops.
+ * Returns how a result of a recurrent layer is exported. ONNX Runtime has these operators in float32 only, and its GRU
+ * without steps ends the process, so layers of float64 and of no steps are exported as their loops.
  */
 export function recurrentMatch(node: Node): Match | undefined {
   const result = node.dtype === 'float32' ? appliedResult(node) : undefined;
