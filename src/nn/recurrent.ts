@@ -212,8 +212,8 @@ export abstract class Recurrent<
   }
 
   /**
-   * Applies the layer to all time steps of a sequence, one after another.
-   * @param xs the inputs: a node [steps, batch, inputs], whose number of steps may be a name, or a list with a node
+   * Applies the layer to all time steps of a sequence, one after another, in a loop for each layer and direction.
+   * @param xs the inputs: a node [steps, batch, inputs], whose number of steps may be a name or 0, or a list with a node
    *   [batch, inputs] for each time step
    * @param options `{ initial }`, the state before the first time step, of the form of `last`; zeros by default.
    *   `{ lengths }`, the number of time steps of each row, [batch] of int32: after its last step, the states of a row stay
