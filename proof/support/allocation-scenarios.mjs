@@ -39,18 +39,33 @@ function lazily(/** @type {() => fb.Program} */ make) {
   };
 }
 
-/** Returns the loss of an LSTM over `steps` time steps, with its updates, the leaves that they write, and feeds. */
-function recurrent(steps = 3, batch = 4) {
+/**
+ * Returns the loss of an LSTM over `steps` time steps, with its updates, the leaves that they write, and feeds.
+ * @param apart whether each step has nodes of its own; otherwise the steps are a loop
+ */
+function recurrent(steps = 3, batch = 4, apart = false) {
   fb.setSeed(1);
   const lstm = new fb.LSTM('lstm', { inputs: 5, units: 6 });
   const head = new fb.FeedForward('head', { inputs: 6, units: 2 });
   const x = fb.input('x', [steps, batch, 5]);
-  const { hidden } = lstm.unroll(x);
+  const hidden = apart ? stepByStep(lstm, x) : lstm.unroll(x).hidden;
   const loss = fb.mse(head.apply(hidden), fb.input('target', [steps, batch, 2]));
   const parameters = [...lstm.parameters, ...head.parameters];
   const updates = fb.adam(loss, parameters);
   const feeds = { x: some([steps, batch, 5]), target: some([steps, batch, 2], 2) };
   return { loss, updates, leaves: updates.map(([leaf]) => leaf), feeds };
+}
+
+/** Returns the hidden states of all steps. */
+function stepByStep(/** @type {fb.LSTM} */ lstm, /** @type {fb.Node} */ xs) {
+  const [steps, ...shape] = /** @type {number[]} */ (xs.shape);
+  const start = fb.broadcastTo(0, [shape[0] ?? 0, lstm.units]);
+  let state = { hidden: /** @type {fb.Node} */ (start), cell: /** @type {fb.Node} */ (start) };
+  const hidden = Array.from({ length: steps ?? 0 }, (_, t) => {
+    state = lstm.step(fb.reshape(fb.slice(xs, { axis: 0, start: t, end: t + 1 }), shape), state);
+    return state.hidden;
+  });
+  return fb.stack(hidden, 0);
 }
 
 /** Returns a classifier with a named batch dimension, for `fit` and `predict`. */
@@ -257,13 +272,13 @@ function fitting() {
 }
 
 /**
- * Returns all scenarios by name. The full form adds a longer sequence, with the same instructions but many more
+ * Returns all scenarios by name. The full form adds a sequence whose steps have nodes of their own, with many more
  * allocations.
  * @returns {Record<string, () => Scenario>}
  */
 export function scenarios(/** @type {boolean} */ full) {
   const long = () => {
-    const { loss, updates, leaves, feeds } = recurrent(12, 3);
+    const { loss, updates, leaves, feeds } = recurrent(12, 3, true);
     const program = lazily(() => fb.compile({ outputs: { loss }, updates }));
     return {
       leaves,

@@ -9,8 +9,8 @@ import { lateness } from './late-timer.mjs';
 const file = fileURLToPath(import.meta.url);
 
 /**
- * Returns a program of an LSTM with `steps` time steps that has never been run. If `trains` is true, each run of the
- * program is a training step; otherwise it only predicts.
+ * Returns a program of an LSTM with `steps` time steps that has never been run. The steps are applied one by one, so that
+ * there is much to compile. If `trains` is true, each run of the program is a training step; otherwise it only predicts.
  */
 function sequence(steps, { trains }) {
   const [inputs, units, batch] = [8, 32, 16];
@@ -18,7 +18,13 @@ function sequence(steps, { trains }) {
   const readout = new fb.FeedForward('readout', { inputs: units, units: 4 });
   const xs = fb.input('xs', [steps, 'batch', inputs]);
   const target = fb.input('target', ['batch', 4]);
-  const predicted = readout.apply(lstm.unroll(xs).last.hidden);
+  const start = fb.broadcastTo(0, ['batch', units]);
+  let state = { hidden: start, cell: start };
+  for (let t = 0; t < steps; t++) {
+    const x = fb.reshape(fb.slice(xs, { axis: 0, start: t, end: t + 1 }), ['batch', inputs]);
+    state = lstm.step(x, state);
+  }
+  const predicted = readout.apply(state.hidden);
   const loss = fb.mse(predicted, target);
   const updates = fb.adam(loss, [...lstm.parameters, ...readout.parameters]);
   const program = trains

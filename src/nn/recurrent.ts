@@ -1,4 +1,4 @@
-/** What the recurrent layers have in common: stacks of layers, two directions, and the unrolling over time. */
+/** What the recurrent layers have in common: stacks of layers, two directions, and the loops over the time steps. */
 
 import { describeValue } from '../arguments/describe.js';
 import { checkedLater, flag, fraction } from '../arguments/kinds.js';
@@ -17,18 +17,12 @@ import { constant } from '../graph/leaf.js';
 import { isNode, type Node, nodeOf } from '../graph/node.js';
 import { Module } from '../modules/module.js';
 import type { Scope } from '../modules/scope.js';
-import { broadcastTo, concat, reshape, slice, stack } from '../ops/index.js';
-import type { DType } from '../tensor/dtype.js';
+import { broadcastTo, concat, stack } from '../ops/index.js';
 import { formatShape } from '../tensor/shape.js';
+import { type AppliedDirection, type CellKind, recordApplication } from './applications.js';
 import { dropping } from './dropout.js';
 import { type Drawn, drawn, shared, size } from './layer.js';
 import { applied, checkedLengths, type State, withoutPadding } from './sequence.js';
-import {
-  type CellKind,
-  recordUnrolled,
-  type UnrolledDirection,
-  type UnrolledLayer,
-} from './unrolled.js';
 
 const recurrentOptions = declareOptions('new SimpleRNN, new GRU, new LSTM', {
   /** The number of input features at each time step. */
@@ -117,6 +111,12 @@ export interface UnrollOptions<States> extends OptionsOf<typeof unrollOptions> {
   readonly initial?: (States & object) | undefined;
 }
 
+/** What a layer has for its first direction, and perhaps for the second one. */
+interface EachDirection<T> {
+  readonly forward: T;
+  readonly backward?: T | undefined;
+}
+
 /**
  * The base class of the recurrent layers `SimpleRNN`, `GRU` and `LSTM`. It has no instances of its own.
  */
@@ -203,7 +203,7 @@ export abstract class Recurrent<
       let h = x;
       const next = this.stack.map(({ forward }, layer) => {
         const after = this.#cell.step(forward, h, states[layer]?.forward as S);
-        h = hiddenOf(after);
+        h = (after as unknown as State).hidden as Node;
         if (layer < this.stack.length - 1) h = this.#dropout(h);
         return { forward: after };
       });
@@ -212,8 +212,8 @@ export abstract class Recurrent<
   }
 
   /**
-   * Applies the layer to all time steps of a sequence, one after another.
-   * @param xs the inputs: a node [steps, batch, inputs], whose number of steps may be a name, or a list with a node
+   * Applies the layer to all time steps of a sequence, one after another, in a loop for each layer and direction.
+   * @param xs the inputs: a node [steps, batch, inputs], whose number of steps may be a name or 0, or a list with a node
    *   [batch, inputs] for each time step
    * @param options `{ initial }`, the state before the first time step, of the form of `last`; zeros by default.
    *   `{ lengths }`, the number of time steps of each row, [batch] of int32: after its last step, the states of a row stay
@@ -239,90 +239,49 @@ export abstract class Recurrent<
     options?: UnrollOptions<StatesOf<S, L, B>>,
   ): { hidden: Node; last: StatesOf<S, L, B> } {
     const where = `${this.#named} unroll`;
-    const { initial, lengths } = this.#optionsOf(options, where);
-    const [steps] = isNode(xs) ? xs.shape : [];
-    if (lengths !== undefined || typeof steps === 'string') {
-      const whole = isNode(xs) ? xs : stack(this.#sequence(xs), 0);
-      return this.#looped(whole, initial, lengths);
-    }
-    let sequence = this.#sequence(xs);
-    const states =
-      initial === undefined
-        ? this.#zeros((sequence[0] as Node).shape[0] as Dim, (sequence[0] as Node).dtype)
-        : this.#statesFrom(initial, `${this.#named} unroll`);
-    const layers: UnrolledLayer[] = [];
-    let reads: UnrolledLayer['reads'] = isNode(xs) ? xs : sequence;
-    const last = this.stack.map((directions, layer) => {
-      const before = states[layer] as { forward: S; backward?: S };
-      const forward = this.#run(directions.forward, sequence, before.forward);
-      const through = layer < this.stack.length - 1 ? this.#dropped : (list: Node[]) => list;
-      const started = initial === undefined ? undefined : before;
-      const unrolled = this.#unrolled(layer, reads, started);
-      layers.push(unrolled);
-      recordLast(unrolled, 0, forward.last);
-      let hidden = forward.hidden;
-      let backward: { hidden: Node[]; last: S } | undefined;
-      if (directions.backward !== undefined) {
-        const turned = [...sequence].reverse();
-        backward = this.#run(directions.backward, turned, before.backward as S);
-        recordLast(unrolled, 1, backward.last);
-        const other = backward.hidden.reverse();
-        hidden = hidden.map((h, t) => concat([h, other[t] as Node], 1));
-      }
-      sequence = through.call(this, hidden);
-      reads = sequence.every((h, t) => h === hidden[t]) ? unrolled : sequence;
-      return backward === undefined
-        ? { forward: forward.last }
-        : { forward: forward.last, backward: backward.last };
+    const { initial, lengths: given } = this.#optionsOf(options, where);
+    const sequence = this.#sequence(xs, where);
+    const lengths = given && checkedLengths(given, sequence, where);
+    const states = initial === undefined ? undefined : this.#statesFrom(initial, where);
+    // The hidden states of each layer are 0 in the padding already.
+    let hidden = lengths ? withoutPadding(sequence, lengths) : sequence;
+    const last = this.stack.map((_, layer) => {
+      const found = this.#applied(layer, hidden, states?.[layer], lengths);
+      hidden = layer < this.stack.length - 1 ? this.#dropout(found.hidden) : found.hidden;
+      return found.last;
     });
-    const hidden = stack(sequence, 0);
-    recordUnrolled(hidden, { layer: layers.at(-1) as UnrolledLayer, last: undefined });
     return { hidden, last: this.#inForm(last) };
   }
 
-  /** Applies the layers by loops over the time steps. */
-  #looped(
+  /** Applies a layer to a sequence. @param initial the states before the first step; zeros if undefined */
+  #applied(
+    layer: number,
     xs: Node,
-    initial: unknown,
-    given: Node | undefined,
-  ): { hidden: Node; last: StatesOf<S, L, B> } {
-    if (xs.shape.length !== 3) {
-      throw new ShapeError(
-        `${this.#named}: expected [steps, batch, ${this.inputs}], but received ${xs} of ${formatShape(xs.shape)}`,
-      );
+    initial: EachDirection<S> | undefined,
+    lengths: Node | undefined,
+  ): { hidden: Node; last: EachDirection<S> } {
+    const { forward, backward } = this.stack[layer] as EachDirection<G>;
+    const name = this.stack.length === 1 ? this.name : `${this.name}.layers.${layer}`;
+    const run = (gates: G, own: S | undefined, direction: keyof Directions<G>) => {
+      const found = applied({
+        name: this.#bidirectional ? `${name}.${direction}` : name,
+        xs,
+        initial: (own ?? this.#zeros(xs)) as State,
+        reverse: direction === 'backward',
+        lengths,
+        step: (x, before) => this.#cell.step(gates, x, before as unknown as S) as State,
+      });
+      return { gates, initial: own, ...found } as const;
+    };
+    const ahead = run(forward, initial?.forward, 'forward');
+    const back = backward && run(backward, initial?.backward, 'backward');
+    const hidden = back ? concat([ahead.hidden, back.hidden], 2) : ahead.hidden;
+    if (lengths === undefined) {
+      const directions = (back ? [ahead, back] : [ahead]) as unknown as AppliedDirection[];
+      recordApplication({ kind: this.#cell.kind, name, xs, hidden, directions });
     }
-    const where = `${this.#named} unroll`;
-    const lengths = given && checkedLengths(given, xs, where);
-    const states =
-      initial === undefined
-        ? this.#zeros(xs.shape[1] as Dim, xs.dtype)
-        : this.#statesFrom(initial, where);
-    // The hidden states of each layer are 0 in the padding already.
-    let hidden = lengths ? withoutPadding(xs, lengths) : xs;
-    const last = this.stack.map((directions, layer) => {
-      const before = states[layer] as { forward: S; backward?: S };
-      const run = (gates: G, state: S, reverse: boolean) => {
-        const own = this.stack.length === 1 ? '' : `.layers.${layer}`;
-        const direction = this.#bidirectional ? (reverse ? '.backward' : '.forward') : '';
-        const found = applied({
-          name: `${this.name}${own}${direction}`,
-          xs: hidden,
-          initial: state as State,
-          reverse,
-          lengths,
-          step: (x, at) => this.#cell.step(gates, x, at as unknown as S) as State,
-        });
-        return { hidden: found.hidden, last: found.last as unknown as S };
-      };
-      const forward = run(directions.forward, before.forward, false);
-      const backward = directions.backward && run(directions.backward, before.backward as S, true);
-      const both = backward ? concat([forward.hidden, backward.hidden], 2) : forward.hidden;
-      hidden = layer < this.stack.length - 1 ? this.#dropout(both) : both;
-      return backward === undefined
-        ? { forward: forward.last }
-        : { forward: forward.last, backward: backward.last };
-    });
-    return { hidden, last: this.#inForm(last) };
+    const last = { forward: ahead.last, backward: back?.last };
+    return { hidden, last: last as unknown as EachDirection<S> };
   }
 
   /** Reads the options of `unroll`. @throws ValueError that says what to do, if they are a state */
@@ -337,27 +296,6 @@ export abstract class Recurrent<
     return unrollOptions.read(given as object | undefined, where);
   }
 
-  /** Describes a layer that is applied to a sequence. */
-  #unrolled(
-    layer: number,
-    reads: UnrolledLayer['reads'],
-    initial: { forward: S; backward?: S } | undefined,
-  ): UnrolledLayer {
-    const { forward, backward } = this.stack[layer] as { forward: G; backward?: G };
-    const direction = (gates: G, state: S | undefined) =>
-      ({ gates, initial: state }) as unknown as UnrolledDirection;
-    const name = this.stack.length === 1 ? this.name : `${this.name}.layers.${layer}`;
-    return {
-      kind: this.#cell.kind,
-      name,
-      reads,
-      directions: [
-        direction(forward, initial?.forward),
-        ...(backward === undefined ? [] : [direction(backward, initial?.backward)]),
-      ],
-    };
-  }
-
   get #named(): string {
     return `${this.constructor.name} '${this.name}'`;
   }
@@ -369,58 +307,38 @@ export abstract class Recurrent<
     return this.stack.length > 1 ? `[${both}, ..] of ${this.stack.length} layers` : both;
   }
 
-  /** Applies a direction of a layer to a sequence. */
-  #run(gates: G, sequence: readonly Node[], initial: S): { hidden: Node[]; last: S } {
-    let last = initial;
-    const hidden = sequence.map((x) => {
-      last = this.#cell.step(gates, x, last);
-      return hiddenOf(last);
-    });
-    return { hidden, last };
-  }
-
-  /** Drops hidden states between two layers. There is only one draw for all time steps. */
-  #dropped(sequence: readonly Node[]): Node[] {
-    const whole = stack(sequence, 0);
-    const dropped = this.#dropout(whole);
-    return dropped === whole ? [...sequence] : split(dropped);
-  }
-
-  /** Returns a node [batch, inputs] for each time step. */
-  #sequence(xs: unknown): Node[] {
-    const expected = `${this.#named} unroll: expected a node [steps, batch, inputs], or a list of at least one node [batch, inputs],`;
+  /** Returns a node [steps, batch, inputs]. */
+  #sequence(xs: unknown, where: string): Node {
     if (isNode(xs)) {
-      const [steps] = xs.shape;
-      if (xs.shape.length !== 3 || typeof steps !== 'number') {
-        throw new ShapeError(
-          `${this.#named}: expected [steps, batch, ${this.inputs}] with a number of steps, but received ${xs} of ${formatShape(xs.shape)}`,
-        );
-      }
+      if (xs.shape.length === 3) return xs;
+      throw new ShapeError(
+        `${this.#named}: expected [steps, batch, ${this.inputs}], but received ${xs} of ${formatShape(xs.shape)}`,
+      );
     }
-    const sequence = isNode(xs) ? split(xs) : isList(xs) ? assertList(xs, expected) : [];
-    const odd = sequence.findIndex((x) => !isNode(x));
-    if (sequence.length > 0 && odd < 0) return [...(sequence as Node[])];
-    const came = odd < 0 ? describeValue(xs) : `a list with ${describeValue(sequence[odd])}`;
+    const expected = `${where}: expected a node [steps, batch, inputs], or a list of at least one node [batch, inputs],`;
+    const steps = isList(xs) ? assertList(xs, expected) : [];
+    const odd = steps.findIndex((x) => !isNode(x));
+    if (steps.length > 0 && odd < 0) return this.#sequence(stack(steps as Node[], 0), where);
+    const came = odd < 0 ? describeValue(xs) : `a list with ${describeValue(steps[odd])}`;
     throw new GraphError(`${expected} but received ${came}`);
   }
 
-  /** Returns states of zeros. */
-  #zeros(batch: Dim, dtype: DType): { forward: S; backward?: S }[] {
-    const zeros = zerosOf(batch, this.units, dtype);
+  /** Returns the state in which a sequence begins that has no other one. */
+  #zeros({ shape: [, batch], dtype }: Node): S {
+    const zeros = broadcastTo(constant(0, { dtype }), [batch as Dim, this.units]);
     const keys = Object.keys(this.#cell.state.declaration);
-    const state = Object.fromEntries(keys.map((key) => [key, zeros])) as unknown as S;
-    return this.stack.map(() => ({ forward: state, backward: state }));
+    return Object.fromEntries(keys.map((key) => [key, zeros])) as unknown as S;
   }
 
   /** Reads the states that a user gave. @throws ValueError if they are not of the form of the layer */
-  #statesFrom(given: unknown, where: string): { forward: S; backward?: S }[] {
+  #statesFrom(given: unknown, where: string): EachDirection<S>[] {
     const refuse = (value: unknown): never => {
       throw new ValueError(
         `${where}: expected a state ${this.#form}, but received ${describeValue(value)}`,
       );
     };
     const ofDirection = (value: unknown) => this.#cell.state.read(value, where);
-    const ofLayer = (value: unknown): { forward: S; backward?: S } => {
+    const ofLayer = (value: unknown): EachDirection<S> => {
       if (!this.#bidirectional) return { forward: ofDirection(value) };
       const { forward, backward } = directionsOptions.read(value, where);
       return { forward: ofDirection(forward), backward: ofDirection(backward) };
@@ -433,7 +351,7 @@ export abstract class Recurrent<
   }
 
   /** Returns states in the form of `StatesOf`. */
-  #inForm(states: readonly { forward: S; backward?: S }[]): StatesOf<S, L, B> {
+  #inForm(states: readonly EachDirection<S>[]): StatesOf<S, L, B> {
     const layers = states.map((state) => (this.#bidirectional ? state : state.forward));
     return (layers.length === 1 ? layers[0] : layers) as StatesOf<S, L, B>;
   }
@@ -445,26 +363,3 @@ const directionsOptions = declareOptions('Recurrent.unroll', {
   /** The state of the second direction, before the last time step. */
   backward: required(checkedLater<object>('a state')),
 });
-
-/** Records the states of a layer after the last time step of a direction. */
-function recordLast(layer: UnrolledLayer, direction: number, states: object): void {
-  for (const [state, node] of Object.entries(states as State)) {
-    recordUnrolled(node, { layer, last: { direction, state } });
-  }
-}
-
-/** Returns the hidden state in a state record. */
-function hiddenOf(state: object): Node {
-  return (state as State).hidden as Node;
-}
-
-function zerosOf(batch: Dim, units: number, dtype: DType): Node {
-  return broadcastTo(constant(0, { dtype }), [batch, units]);
-}
-
-/** Returns a node for each element along axis 0. */
-function split(xs: Node): Node[] {
-  return Array.from({ length: xs.shape[0] as number }, (_, t) =>
-    reshape(slice(xs, { axis: 0, start: t, end: t + 1 }), xs.shape.slice(1)),
-  );
-}

@@ -26,6 +26,7 @@ import {
   tanh,
 } from '../../src/index.js';
 import { randomTensor } from '../support.js';
+import { unrolled } from '../unrolled.js';
 
 const named = (nodes: readonly Node[], name: string) => nodes.filter(({ op }) => op.name === name);
 const all = (gradients: Gradients, leaves: readonly Node[]) =>
@@ -114,10 +115,10 @@ describe('the gradient of a matrix product', () => {
   });
 });
 
-describe('an unrolled LSTM', () => {
-  const unrolled = (steps: number, shape: (steps: number) => Node | Node[]) => {
+describe('an LSTM', () => {
+  const size = (steps: number, shape: (steps: number) => Node | Node[]) => {
     const lstm = new LSTM('lstm', { inputs: 3, units: 4, seed: 1 });
-    const { hidden } = lstm.unroll(shape(steps));
+    const { hidden } = unrolled(lstm, shape(steps));
     const loss = mse(hidden, input('target', [steps, 'batch', 4]));
     const gradients = backward(loss);
     return reachable([loss, ...lstm.parameters.map((leaf) => gradients.of(leaf))]).length;
@@ -129,8 +130,8 @@ describe('an unrolled LSTM', () => {
       'a list of steps',
       (steps) => Array.from({ length: steps }, (_, t) => input(`x${t}`, ['batch', 3])),
     ],
-  ])('with its gradients is at most 75 nodes a step, from %s', (_name, shape) => {
-    const counts = [5, 6, 20, 50, 51].map((steps) => ({ steps, nodes: unrolled(steps, shape) }));
+  ])('unrolled, with its gradients, is at most 75 nodes a step, from %s', (_name, shape) => {
+    const counts = [5, 6, 20, 50, 51].map((steps) => ({ steps, nodes: size(steps, shape) }));
     for (const { steps, nodes } of counts) {
       expect(nodes / steps).toBeLessThanOrEqual(75);
     }
@@ -144,14 +145,28 @@ describe('an unrolled LSTM', () => {
     expect(next - fifty).toBe(six - five); // every time step adds the same number of nodes
   });
 
-  it('has a correct second derivative through two steps', () => {
-    const lstm = new LSTM('lstm', { inputs: 2, units: 2, dtype: 'float64', seed: 3 });
-    const { hidden } = lstm.unroll(constant(randomTensor([2, 2, 2], 1)));
-    const leaves = [lstm.gates.forget.weight, lstm.gates.cell.weight, lstm.gates.output.bias];
-    const first = backward(sum(square(hidden)));
-    const total = leaves.map((leaf) => sum(square(first.of(leaf)))).reduce(add);
-    checkGradients(total, lstm.parameters);
+  it('in a loop, has as many nodes with its gradients for each number of steps', () => {
+    const size = (steps: number) => {
+      const lstm = new LSTM('lstm', { inputs: 3, units: 4, seed: 1 });
+      const { hidden } = lstm.unroll(input('xs', [steps, 'batch', 3]));
+      const gradients = backward(mse(hidden, input('target', [steps, 'batch', 4])));
+      return reachable(lstm.parameters.map((leaf) => gradients.of(leaf))).length;
+    };
+    expect(size(500)).toBe(size(5));
   });
+
+  it.each([true, false])(
+    'has a correct second derivative through two steps, in a loop: %s',
+    (loop) => {
+      const lstm = new LSTM('lstm', { inputs: 2, units: 2, dtype: 'float64', seed: 3 });
+      const xs = constant(randomTensor([2, 2, 2], 1));
+      const { hidden } = loop ? lstm.unroll(xs) : unrolled(lstm, xs);
+      const leaves = [lstm.gates.forget.weight, lstm.gates.cell.weight, lstm.gates.output.bias];
+      const first = backward(sum(square(hidden)));
+      const total = leaves.map((leaf) => sum(square(first.of(leaf)))).reduce(add);
+      checkGradients(total, lstm.parameters);
+    },
+  );
 });
 
 describe('size', () => {

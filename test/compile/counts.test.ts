@@ -23,11 +23,14 @@ import {
   type Variable,
   VariationalAutoencoder,
 } from '../../src/index.js';
+import { unrolled } from '../unrolled.js';
 import { positionsOf } from './support.js';
 
 type Shape = readonly [m: number, n: number, k: number, trips?: number];
 
-const sorted = (shapes: readonly Shape[]) => shapes.map((shape) => shape.join(' x ')).sort();
+/** Returns the shapes as texts, each as often as a run computes it, sorted. */
+const sorted = (shapes: readonly Shape[]) =>
+  shapes.flatMap(([m, n, k, trips = 1]) => Array(trips).fill(`${m} x ${n} x ${k}`)).sort();
 
 function statsOf(loss: Node, updates: Updates, batch: number) {
   return specialise([loss], updates, new Map([['batch', batch]])).stats;
@@ -41,6 +44,8 @@ interface Sequence {
   readonly outputs: number;
   /** True if the readout is applied to the hidden state of each time step separately. */
   readonly perStep?: boolean;
+  /** True if the layer is unrolled by hand; otherwise it is a loop. */
+  readonly byHand?: boolean;
   /** True if the initial hidden and cell states are inputs; otherwise they are zeros. */
   readonly fedStart?: boolean;
 }
@@ -49,7 +54,7 @@ interface Sequence {
  * Returns the statistics of the program that trains an LSTM with a dense readout of every time step. The LSTM computes
  * each gate separately, from a concatenation of the input and the hidden state.
  */
-function sequence({ steps, batch, inputs, units, outputs, perStep, fedStart }: Sequence) {
+function sequence({ steps, batch, inputs, units, outputs, perStep, byHand, fedStart }: Sequence) {
   const xs = input('xs', [steps, 'batch', inputs]);
   const target = input('target', [steps, 'batch', outputs]);
   const lstm = new LSTM('lstm', { inputs, units });
@@ -57,7 +62,9 @@ function sequence({ steps, batch, inputs, units, outputs, perStep, fedStart }: S
   const start = fedStart
     ? { hidden: input('hidden', ['batch', units]), cell: input('cell', ['batch', units]) }
     : undefined;
-  const { hidden } = lstm.unroll(xs, start && { initial: start });
+  const { hidden } = byHand
+    ? unrolled(lstm, xs, start)
+    : lstm.unroll(xs, start && { initial: start });
   const at = (t: number) =>
     reshape(slice(hidden, { axis: 0, start: t, end: t + 1 }), ['batch', units]);
   const predicted = perStep
@@ -93,28 +100,56 @@ function expected({ steps, batch, inputs, units, outputs, fedStart }: Sequence):
 
 const small: Sequence = { steps: 7, batch: 3, inputs: 4, units: 5, outputs: 6 };
 
-test.each([
+const fromZeros = [
   ['stacked', small],
   ['step by step', { ...small, perStep: true }],
   ['batch of one', { ...small, batch: 1 }],
   ['two steps', { ...small, steps: 2 }],
-] as const)('an LSTM that starts from zeros has 2T + 4 products: %s', (_name, sizes) => {
-  const { products, productShapes } = sequence(sizes);
-  expect(sorted(productShapes)).toEqual(expected(sizes));
-  expect(products).toBe(2 * sizes.steps + 4);
-});
-
-test.each([
+] as const;
+const fromFed = [
   ['stacked', { ...small, fedStart: true }],
   ['step by step', { ...small, fedStart: true, perStep: true }],
-] as const)('an LSTM that starts from a fed state has 2T + 5 products: %s', (_name, sizes) => {
-  const { products, productShapes } = sequence(sizes);
-  expect(sorted(productShapes)).toEqual(expected(sizes));
-  expect(products).toBe(2 * sizes.steps + 5);
+] as const;
+
+test.each(fromZeros)(
+  'an unrolled LSTM that starts from zeros has 2T + 4 products: %s',
+  (_name, sizes) => {
+    const { products, productShapes } = sequence({ ...sizes, byHand: true });
+    expect(sorted(productShapes)).toEqual(expected(sizes));
+    expect(products).toBe(2 * sizes.steps + 4);
+  },
+);
+
+test.each(fromFed)(
+  'an unrolled LSTM that starts from a fed state has 2T + 5 products: %s',
+  (_name, sizes) => {
+    const { products, productShapes } = sequence({ ...sizes, byHand: true });
+    expect(sorted(productShapes)).toEqual(expected(sizes));
+    expect(products).toBe(2 * sizes.steps + 5);
+  },
+);
+
+test.each([...fromZeros, ...fromFed])(
+  'an LSTM has the products of an unrolled one, and two loops: %s',
+  (_name, sizes) => {
+    const { products, productShapes } = sequence(sizes);
+    expect(sorted(productShapes)).toEqual(expected(sizes));
+    expect(productShapes.filter(({ length }) => length === 4)).toHaveLength(2);
+    expect(products).toBe(8);
+  },
+);
+
+test('an LSTM has as many instructions for each number of steps', () => {
+  const [short, long] = [7, 19].map((steps) => sequence({ ...small, steps })) as [Stats, Stats];
+  expect(long.groups).toBe(short.groups);
+  expect(long.instructions).toBe(short.instructions);
 });
 
 test('an unrolled LSTM has two groups and four instructions for each step, and a few more', () => {
-  const [short, long] = [7, 19].map((steps) => sequence({ ...small, steps })) as [Stats, Stats];
+  const [short, long] = [7, 19].map((steps) => sequence({ ...small, byHand: true, steps })) as [
+    Stats,
+    Stats,
+  ];
   expect((long.groups - short.groups) / 12).toBe(2);
   expect((long.instructions - short.instructions) / 12).toBe(4);
 });

@@ -27,6 +27,7 @@ import {
 import type { Memory } from '../../src/ir/location.js';
 import { instructionRecord } from '../../src/primitives/index.js';
 import { bytesOf } from '../../src/tensor/dtype.js';
+import { unrolled } from '../unrolled.js';
 import { kinds, type Placed, placed, weight } from './support.js';
 
 const [x, y] = [input('x', [6, 3]), input('y', [6, 3])];
@@ -98,11 +99,12 @@ describe('updates', () => {
   });
 });
 
+/** An LSTM that is unrolled by hand. */
 function lstm(perStep: boolean): [Node[], ReturnType<typeof sgd>] {
   const xs = input('xs', [5, 2, 3]);
   const layer = new LSTM('lstm', { inputs: 3, units: 4 });
   const readout = new FeedForward('readout', { inputs: 4, units: 2 });
-  const { hidden } = layer.unroll(xs);
+  const { hidden } = unrolled(layer, xs);
   const steps = [0, 1, 2, 3, 4].map((t) => slice(hidden, { axis: 0, start: t, end: t + 1 }));
   const predicted = perStep
     ? concat(
@@ -137,16 +139,16 @@ function autoencoder(): [Node[], ReturnType<typeof sgd>] {
 }
 
 it.each([
-  ['an LSTM', () => lstm(false)],
-  ['an LSTM, read out step by step', () => lstm(true)],
+  ['an unrolled LSTM', () => lstm(false)],
+  ['an unrolled LSTM, read out step by step', () => lstm(true)],
 ])('copies nothing to train %s', (_name, make) => {
   expect(kinds(placed(...make()))).not.toContain('copy');
 });
 
 describe('arena', () => {
   it.each([
-    ['an LSTM', () => lstm(false)],
-    ['an LSTM, read out step by step', () => lstm(true)],
+    ['an unrolled LSTM', () => lstm(false)],
+    ['an unrolled LSTM, read out step by step', () => lstm(true)],
     ['a classifier', classifier],
     ['an auto-encoder', autoencoder],
   ])('overwrites nothing before it is read: %s', (_name, make) => {

@@ -33,6 +33,7 @@ import {
   ValueError,
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
+import { unrolled } from '../unrolled.js';
 
 /**
  * Runs all passes and returns counts: the steps of work (`steps`), the calls of `Pace.due` (`calls`), the yields
@@ -58,9 +59,10 @@ function counted(outputs: readonly Node[], updates: Updates, batch: number) {
   }
 }
 
+/** An LSTM that is unrolled by hand, so that the graph grows with the steps. */
 function lstm(steps: number) {
   const layer = new LSTM('lstm', { inputs: 3, units: 4 });
-  const { hidden } = layer.unroll(input('xs', [steps, 'batch', 3]));
+  const { hidden } = unrolled(layer, input('xs', [steps, 'batch', 3]));
   const loss = sum(square(hidden));
   return { loss, updates: adam(loss, layer.parameters) };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { add, backward, evaluate, LSTM, mul, type Node, sum } from '../../src/index.js';
+import { unrolled } from '../unrolled.js';
 import {
   constantOf,
   expectGolden,
@@ -28,8 +29,10 @@ interface LSTMCase {
   readonly gradients: Named;
 }
 
+type Form = 'in a loop' | 'unrolled';
+
 /** Builds an LSTM with the golden parameters, and a loss that reads every hidden state and the last cell state. */
-function build(golden: LSTMCase) {
+function build(golden: LSTMCase, form: Form) {
   const [, , inputs] = golden.xs.shape as [number, number, number];
   const [, units] = golden.hidden.shape as [number, number];
   const lstm = new LSTM('lstm', { inputs, units, dtype: 'float64' });
@@ -44,23 +47,27 @@ function build(golden: LSTMCase) {
     leaves.set(name, leaf);
     return leaf;
   }) as unknown as [Node, Node, Node];
-  const unrolled = lstm.unroll(xs, { initial: { hidden, cell } });
+  const initial = { hidden, cell };
+  const found = form === 'in a loop' ? lstm.unroll(xs, { initial }) : unrolled(lstm, xs, initial);
   const loss = add(
-    sum(mul(unrolled.hidden, constantOf(golden.hiddenCotangent))),
-    sum(mul(unrolled.last.cell, constantOf(golden.cellCotangent))),
+    sum(mul(found.hidden, constantOf(golden.hiddenCotangent))),
+    sum(mul(found.last.cell, constantOf(golden.cellCotangent))),
   );
-  return { leaves, unrolled, loss };
+  return { leaves, found, loss };
 }
 
-const cases = titled(readGolden<LSTMCase>('lstm'), ({ title }) => title);
+const cases = titled(readGolden<LSTMCase>('lstm'), ({ title }) => title).flatMap(
+  ([title, golden]) =>
+    (['in a loop', 'unrolled'] as const).map((form) => [form, title, golden] as const),
+);
 
-describe.each(cases)('an LSTM unrolled for %s', (_title, golden) => {
-  const { leaves, unrolled, loss } = build(golden);
+describe.each(cases)('an LSTM %s for %s', (form, _title, golden) => {
+  const { leaves, found, loss } = build(golden, form);
   const gradients = backward(loss);
 
   it('has the hidden states, the last cell and the loss of PyTorch', () => {
-    expectGolden(evaluate(unrolled.hidden), golden.everyHidden, 'the hidden states');
-    expectGolden(evaluate(unrolled.last.cell), golden.lastCell, 'the last cell');
+    expectGolden(evaluate(found.hidden), golden.everyHidden, 'the hidden states');
+    expectGolden(evaluate(found.last.cell), golden.lastCell, 'the last cell');
     expectGolden(evaluate(loss), golden.loss, 'the loss');
   });
 

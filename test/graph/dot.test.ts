@@ -28,6 +28,7 @@ import {
   WaitList,
 } from '../../src/index.js';
 import { errorOf } from '../support.js';
+import { unrolled } from '../unrolled.js';
 
 /** Returns the number of a node in the drawing of `root`. */
 function indexIn(root: Node | readonly Node[], node: Node): number {
@@ -86,14 +87,14 @@ describe('dot', () => {
     const text = dot(loss);
     expect(lineOf(text, w).label).toMatch(/waits for 2$/);
     expect(text.match(/waits for/g)).toHaveLength(1);
-    const unrolled = (steps: number) => {
+    const waits = (steps: number) => {
       const lstm = new LSTM('lstm', { inputs: 2, units: 3 });
-      const { hidden } = lstm.unroll(input('xs', [steps, 'batch', 2]));
+      const { hidden } = unrolled(lstm, input('xs', [steps, 'batch', 2]));
       const root = sum(hidden);
       return lineOf(dot(root), lstm.parameters[0] as Node, root).label;
     };
-    expect(unrolled(5)).toBe('lstm.forget.weight\\nparameter\\n[5, 3]\\nwaits for 5');
-    expect(unrolled(7)).toMatch(/waits for 7$/);
+    expect(waits(5)).toBe('lstm.forget.weight\\nparameter\\n[5, 3]\\nwaits for 5');
+    expect(waits(7)).toMatch(/waits for 7$/);
   });
 
   it('draws the nodes and arrows of the gradient graph in another colour', () => {

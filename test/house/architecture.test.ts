@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { topologicalOrder } from '../../src/graph/topology.js';
 import { FeedForward, input, LSTM, mse, sgd } from '../../src/index.js';
 import { placed } from '../compile/support.js';
+import { unrolled } from '../unrolled.js';
 
 it('lists the instructions of the LSTM that it describes', () => {
   const text = readFileSync(new URL('../../ARCHITECTURE.md', import.meta.url), 'utf8');
@@ -16,7 +17,7 @@ it('lists the instructions of the LSTM that it describes', () => {
 
   const layer = new LSTM('lstm', { inputs: 64, units: 128 });
   const readout = new FeedForward('readout', { inputs: 128, units: 64 });
-  const { hidden } = layer.unroll(input('xs', [3, 16, 64]));
+  const { hidden } = unrolled(layer, input('xs', [3, 16, 64]));
   const loss = mse(readout.apply(hidden), input('target', [3, 16, 64]));
   const updates = sgd(loss, [...layer.parameters, ...readout.parameters], { rate: 0.1 });
   const { list } = placed([loss], updates).instructions;

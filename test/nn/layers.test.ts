@@ -268,7 +268,7 @@ describe('layers refuse the following, and the error names the layer', () => {
       'a sequence of rank 2',
       () => lstm.unroll(x([4, 2])),
       ShapeError,
-      "LSTM 'memory': expected [steps, batch, 2] with a number of steps, but received [input 'x'] of [4, 2]",
+      "LSTM 'memory': expected [steps, batch, 2], but received [input 'x'] of [4, 2]",
     ],
     [
       'a sequence of rank 2 with a named number of steps',

@@ -1,6 +1,7 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { reachable } from '../../src/graph/topology.js';
 import {
+  backward,
   compile,
   constant,
   type Directions,
@@ -14,12 +15,17 @@ import {
   LSTM,
   type LSTMState,
   type Node,
+  parameter,
   Recurrent,
   SimpleRNN,
+  square,
+  sum,
+  Tensor,
   training,
   ValueError,
 } from '../../src/index.js';
 import { errorOf, randomTensor } from '../support.js';
+import { unrolled } from '../unrolled.js';
 
 const float64 = { dtype: 'float64' } as const;
 const xs = constant(randomTensor([3, 2, 1], 1));
@@ -84,22 +90,78 @@ describe('a recurrent layer', () => {
     expect(program.run({ x: [[[1]], [[2]], [[3]]] }).hidden.shape).toEqual([3, 1, 4]);
   });
 
+  it.each([
+    ['LSTM', LSTM],
+    ['GRU', GRU],
+    ['SimpleRNN', SimpleRNN],
+  ] as const)('may have no steps: %s', (_name, Layer) => {
+    const layer = new Layer('layer', { inputs: 1, units: 2, layers: 2, ...float64 }) as LSTM<2>;
+    const state = (name: string) => {
+      const node = parameter(name, randomTensor([3, 2], 4));
+      return layer.gates.forget ? { hidden: node, cell: node } : { hidden: node };
+    };
+    const initial = [state('first'), state('second')] as readonly LSTMState[];
+    const none = constant(Tensor.zeros([0, 3, 1], float64));
+    const { hidden, last } = layer.unroll(none, { initial });
+    const end = (last[1] as LSTMState).hidden;
+    const start = (initial[1] as LSTMState).hidden;
+    const outputs = {
+      hidden,
+      end,
+      zeros: (layer.unroll(none).last[1] as LSTMState).hidden,
+      gradient: backward(sum(end)).of(start),
+      weight: backward(sum(end)).of(layer.parameters[0] as Node),
+    };
+    const found = evaluate(outputs);
+    expect(found.hidden.shape).toEqual([0, 3, 2]);
+    expect(found.end).toEqual(evaluate(start));
+    expect(found.zeros.toArray()).toEqual(Array(3).fill([0, 0]));
+    expect(found.gradient.toArray()).toEqual(Array(3).fill([1, 1]));
+    expect(found.weight.data.every((value) => value === 0)).toBe(true);
+    expect(compile({ outputs }).run({})).toEqual(found);
+  });
+
+  it.each([1, 2, 4])('gives the same as its steps in any number of steps: %i', (steps) => {
+    for (const Layer of [LSTM, GRU, SimpleRNN]) {
+      const layer = new Layer('layer', { inputs: 1, units: 2, seed: 3, ...float64 });
+      const whole = constant(randomTensor([steps, 3, 1], 5));
+      const [loop, byHand] = [layer.unroll(whole), unrolled(layer, whole)].map(
+        ({ hidden, last }) => {
+          const gradients = backward(sum(square(hidden)));
+          return evaluate({
+            hidden,
+            last: last.hidden,
+            ...Object.fromEntries(
+              layer.parameters.map((leaf) => [leaf.name as string, gradients.of(leaf)]),
+            ),
+          });
+        },
+      );
+      for (const [name, { data }] of Object.entries(byHand as Record<string, Tensor>)) {
+        const own = (loop as Record<string, Tensor>)[name]?.data as ArrayLike<number>;
+        data.forEach((value, i) => {
+          expect(own[i], `${name} ${i}`).toBeCloseTo(value, 13);
+        });
+      }
+    }
+  });
+
   it('has states whose type follows the options', () => {
     const options = { inputs: 1, units: 2 };
-    const unrolled = <T>(layer: { unroll(xs: Node): { last: T } }) =>
+    const lastOf = <T>(layer: { unroll(xs: Node): { last: T } }) =>
       layer.unroll(input('x', [1, 1, 1])).last;
     const one = new LSTM('lstm', options);
-    expectTypeOf(unrolled(one)).toEqualTypeOf<LSTMState>();
+    expectTypeOf(lastOf(one)).toEqualTypeOf<LSTMState>();
     const anyLstm: LSTM = one;
-    expect(unrolled(anyLstm)).toHaveProperty('cell');
+    expect(lastOf(anyLstm)).toHaveProperty('cell');
     const two = new GRU('gru', { ...options, layers: 2 });
-    expectTypeOf(unrolled(two)).toEqualTypeOf<readonly HiddenState[]>();
-    expect(unrolled(two)).toHaveLength(2);
+    expectTypeOf(lastOf(two)).toEqualTypeOf<readonly HiddenState[]>();
+    expect(lastOf(two)).toHaveLength(2);
     const both = new GRU('gru', { ...options, bidirectional: true });
-    expectTypeOf(unrolled(both)).toEqualTypeOf<Directions<HiddenState>>();
-    expect(Object.keys(unrolled(both))).toEqual(['forward', 'backward']);
+    expectTypeOf(lastOf(both)).toEqualTypeOf<Directions<HiddenState>>();
+    expect(Object.keys(lastOf(both))).toEqual(['forward', 'backward']);
     const all = new LSTM('lstm', { ...options, layers: 2, bidirectional: true });
-    expectTypeOf(unrolled(all)).toEqualTypeOf<readonly Directions<LSTMState>[]>();
+    expectTypeOf(lastOf(all)).toEqualTypeOf<readonly Directions<LSTMState>[]>();
   });
 
   const gru = new GRU('gru', { inputs: 1, units: 2, ...float64 });

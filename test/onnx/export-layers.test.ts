@@ -5,6 +5,7 @@ import {
   add,
   attention,
   BatchNorm,
+  backward,
   Conv1d,
   Conv2d,
   ConvTranspose2d,
@@ -314,6 +315,7 @@ describe.each([
   ['SimpleRNN', SimpleRNN, 'RNN'],
 ] as const)('%s', (_name, Layer, operator) => {
   const x = input('x', [5, 'batch', 4]);
+  const named = input('x', ['steps', 'batch', 4]);
   const feeds = { x: new Tensor(Float32Array.from(randomTensor([60], 5).data), [5, 3, 4]) };
   const made = (options: { layers?: number; bidirectional?: boolean; dtype?: 'float64' }) =>
     drawn(new Layer(name(), { inputs: 4, units: 3, ...options }) as LSTM<number, boolean>);
@@ -366,15 +368,42 @@ describe.each([
     expect(await difference(outputs, feeds, { tolerance: 2e-6 })).toBeUndefined();
   });
 
-  it('is its time steps if one of them is read, or in float64', async () => {
-    const { hidden } = made({}).unroll(x);
-    const inner = hidden.inputs[2] as Node;
-    expect(count({ inner })).toBe(0);
-    expect(count({ inner, hidden })).toBe(1);
-    expect(await difference({ inner, hidden }, feeds, { tolerance: 2e-6 })).toBeUndefined();
+  it('is one operator for a named number of steps', async () => {
+    const { hidden, last } = made({ layers: 2, bidirectional: true }).unroll(named);
+    const states = statesOf(last);
+    const outputs = { hidden, ...Object.fromEntries(states.map((s, i) => [`last${i}`, s])) };
+    expect(operatorsOf({ outputs })).not.toContain('Scan');
+    expect(count(outputs)).toBe(2);
+    expect(await difference(outputs, feeds, { tolerance: 2e-6 })).toBeUndefined();
+  });
+
+  it('is a loop for a gradient, which reads its inner values', async () => {
+    const layer = made({});
+    const { hidden } = layer.unroll(x);
+    const gradient = backward(sum(hidden)).of(layer.parameters[0] as Node);
+    expect(count({ hidden, gradient })).toBe(1);
+    expect(operatorsOf({ outputs: { hidden, gradient } })).toContain('Scan');
+    expect(await difference({ hidden, gradient }, feeds, { tolerance: 5e-6 })).toBeUndefined();
+  });
+
+  it('has no operator for no steps', async () => {
+    const none = input('none', [0, 3, 4]);
+    const { hidden, last } = made({}).unroll(none);
+    const outputs = { hidden, last: statesOf(last)[0] as Node };
+    expect(operatorsOf({ outputs })).not.toContain('Scan');
+    expect(count(outputs)).toBe(0);
+    expect(await difference(outputs, { none: Tensor.zeros([0, 3, 4]) })).toBeUndefined();
+  });
+
+  it('is a loop in float64, and if its rows have different lengths', () => {
+    const lengths = input('lengths', ['batch'], { dtype: 'int32' });
+    const { hidden } = made({}).unroll(x, { lengths });
+    expect(operatorsOf({ outputs: { hidden } })).toContain('Scan');
+    expect(count({ hidden })).toBe(0);
     const wide = input('x', [5, 'batch', 4], { dtype: 'float64' });
     const { hidden: other } = made({ dtype: 'float64' }).unroll(wide);
     expect(count({ other })).toBe(0);
+    expect(operatorsOf({ outputs: { other } })).toContain('Scan');
   });
 });
 

@@ -98,6 +98,17 @@ describe('a loop', () => {
     expect(operatorsOf({ outputs })).not.toContain('Scan');
   });
 
+  it('whose number of steps is 0 has the shape of its rows', async () => {
+    const { last, ys } = cell(weight(3, 3), { over: input('none', [0, 'batch', 3]) });
+    const none = float32([0, 2, 3]);
+    const outputs = { last: last.h, ys };
+    const found = await run(bytesOf({ outputs }), { none });
+    for (const [name, tensor] of Object.entries(computed(outputs, { none }))) {
+      expectSame(name, found[name] as Tensor, tensor);
+    }
+    expect(found.ys?.shape).toEqual([0, 2, 3]);
+  });
+
   it.each([false, true])('reads the index of its steps: reverse %s', async (reverse) => {
     const { last, ys } = scan(
       ({ s }, row, t) => [{ s: add(s, cast(t, 'float32')) }, mul(row, add(cast(t, 'float32'), 1))],

@@ -26,15 +26,16 @@ import {
   WaitList,
 } from '../../src/index.js';
 import { errorOf, randomTensor } from '../support.js';
+import { unrolled } from '../unrolled.js';
 
 describe('line 1: an inner node passes on the sum of all gradients, not the last one', () => {
-  it('the gradient of the 5-step LSTM is correct', () => {
+  it('the gradient of the unrolled 5-step LSTM is correct', () => {
     const lstm = new LSTM('lstm', { inputs: 3, units: 4, dtype: 'float64', seed: 11 });
     const xs = parameter('xs', randomTensor([5, 2, 3], 12));
     const hidden = parameter('hidden', randomTensor([2, 4], 13));
     const cell = parameter('cell', randomTensor([2, 4], 14));
-    const unrolled = lstm.unroll(xs, { initial: { hidden, cell } });
-    checkGradients(unrolled.hidden, [xs, hidden, cell, ...lstm.parameters]);
+    const every = unrolled(lstm, xs, { hidden, cell });
+    checkGradients(every.hidden, [xs, hidden, cell, ...lstm.parameters]);
   });
 
   it('the gradients of all three parents of an inner node are summed', () => {

@@ -41,7 +41,7 @@ export function* models(fb, bench) {
       for (const optimizer of Object.keys(optimizers(fb)))
         yield dense(fb, { dtype, batch, optimizer });
     }
-    yield lstm(fb, dtype);
+    for (const batch of [1, 16]) yield unrolled(fb, batch, dtype);
     for (const layer of ['SimpleRNN', 'GRU', 'LSTM']) yield loop(fb, layer, dtype);
   }
   yield autoencoder(fb);
@@ -77,9 +77,18 @@ function dense(fb, { dtype, batch, activation = 'relu', loss = 'mse', optimizer 
   return { name: `dense ${activation} ${loss} ${optimizer}`, outputs: [output], updates };
 }
 
-function lstm(fb, dtype) {
+/** An LSTM whose steps are applied one by one, as users write it who need more than a layer. */
+function unrolled(fb, batch, dtype) {
   const layer = new fb.LSTM('lstm', { inputs: 24, units: 40, dtype });
-  const { hidden } = layer.unroll(fb.input('xs', [5, 16, 24], { dtype }));
+  const xs = fb.input('xs', [5, batch, 24], { dtype });
+  const zeros = fb.broadcastTo(fb.constant(0, { dtype }), [batch, 40]);
+  let state = { hidden: zeros, cell: zeros };
+  const steps = Array.from({ length: 5 }, (_, t) => {
+    const x = fb.reshape(fb.slice(xs, { axis: 0, start: t, end: t + 1 }), [batch, 24]);
+    state = layer.step(x, state);
+    return state.hidden;
+  });
+  const hidden = fb.stack(steps, 0);
   const loss = fb.mse(hidden, fb.input('target', hidden.shape, { dtype }));
   return { name: 'lstm', outputs: [loss], updates: fb.adam(loss, layer.parameters) };
 }

@@ -76,29 +76,54 @@ function outputOf(spec: Exclude<ModelSpec, GptSpec>, input: Find, layers: Parame
   }
 }
 
-/** Builds the LSTM with separate nodes for each gate and each time step. The compiler must find the fast form. */
+/** Builds the LSTM gate by gate: one loop over the time steps. The compiler must find the fast form. */
 function lstmLoss(spec: LstmSpec, xs: fb.Node, target: fb.Node, layers: Parameters): fb.Node {
-  const { kind, dtype, steps, batch, inputs, units } = spec;
-  const zeros = fb.broadcastTo(fb.constant(0, { dtype }), [batch, units]);
-  let [hidden, cell]: [fb.Node, fb.Node] = [zeros, zeros];
+  if (spec.kind === 'lstm-brain') return brainLoss(spec, xs, target, layers);
+  const zeros = zerosOf(spec);
+  const { ys } = fb.scan(
+    ({ hidden, cell }, x) => {
+      const next = lstmStep(x, hidden, cell, (gate, z) => layers.dense(`lstm.${gate}`, z));
+      return [next, next.hidden];
+    },
+    { over: xs, initial: { hidden: zeros, cell: zeros }, name: 'lstm' },
+  );
+  const y = layers.dense('readout', ys);
+  return fb.mean(fb.square(fb.sub(spec.kind === 'lstm-nodes' ? fb.tanh(y) : y, target)));
+}
+
+/**
+ * Builds the LSTM of brain.js. Its biases get the gradient of the first step only, so its steps are not alike, and each has
+ * nodes of its own.
+ */
+function brainLoss(spec: LstmSpec, xs: fb.Node, target: fb.Node, layers: Parameters): fb.Node {
+  const { steps, batch, inputs } = spec;
+  let hidden = zerosOf(spec);
   const outputs = Array.from({ length: steps }, (_, t) => {
-    // brain.js does not sum the gradient of a bias over the time steps. It uses the gradient of the first step only.
-    const layer = (name: string, of: fb.Node) =>
-      layers.dense(name, of, { fixedBias: kind === 'lstm-brain' && t > 0 });
+    const layer = (name: string, of: fb.Node) => layers.dense(name, of, { fixedBias: t > 0 });
     const x = fb.reshape(fb.slice(xs, { axis: 0, start: t, end: t + 1 }), [batch, inputs]);
-    const z = fb.concat([x, hidden], 1);
-    const [forget, admit, output, candidate] = gates.map((gate) => {
-      const activation = gate === 'cell' ? fb.tanh : fb.sigmoid;
-      return activation(layer(`lstm.${gate}`, z));
-    }) as [fb.Node, fb.Node, fb.Node, fb.Node];
-    const carried = kind === 'lstm-brain' ? hidden : cell;
-    cell = fb.add(fb.mul(forget, carried), fb.mul(admit, candidate));
-    hidden = fb.mul(output, fb.tanh(cell));
-    const y = layer('readout', hidden);
-    return kind === 'lstm-nodes' ? fb.tanh(y) : y;
+    ({ hidden } = lstmStep(x, hidden, hidden, (gate, z) => layer(`lstm.${gate}`, z)));
+    return layer('readout', hidden);
   });
-  const errors = fb.square(fb.sub(fb.stack(outputs, 0), target));
-  return kind === 'lstm-brain' ? fb.mul(0.5, fb.sum(errors)) : fb.mean(errors);
+  return fb.mul(0.5, fb.sum(fb.square(fb.sub(fb.stack(outputs, 0), target))));
+}
+
+function zerosOf({ dtype, batch, units }: LstmSpec): fb.Node {
+  return fb.broadcastTo(fb.constant(0, { dtype }), [batch, units]);
+}
+
+/** Returns the states after a time step. @param affine returns the affine function of a gate */
+function lstmStep(
+  x: fb.Node,
+  hidden: fb.Node,
+  cell: fb.Node,
+  affine: (gate: string, z: fb.Node) => fb.Node,
+): { hidden: fb.Node; cell: fb.Node } {
+  const z = fb.concat([x, hidden], 1);
+  const [forget, admit, output, candidate] = gates.map((gate) =>
+    (gate === 'cell' ? fb.tanh : fb.sigmoid)(affine(gate, z)),
+  ) as [fb.Node, fb.Node, fb.Node, fb.Node];
+  const next = fb.add(fb.mul(forget, cell), fb.mul(admit, candidate));
+  return { hidden: fb.mul(output, fb.tanh(next)), cell: next };
 }
 
 function vaeLoss({ batch }: VaeSpec, x: fb.Node, noise: fb.Node, layers: Parameters): fb.Node {

@@ -17,26 +17,26 @@
 
 namespace forebay::FOREBAY_BODY {
 
-// lstm-seed, lstm, lstm-small and 2 more
+// lstm-seed, lstm, LSTM in a loop and 3 more
 template <class T>
 struct Loop0 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
-  static constexpr std::uint32_t singles = 256;
+  static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
       {idOf("add"), {0, 1}},
       {idOf("sigmoid"), {9}},
       {idOf("add"), {2, 3}},
       {idOf("sigmoid"), {11}},
-      {idOf("add"), {4, 5}},
-      {idOf("sigmoid"), {13}},
-      {idOf("add"), {6, 7}},
-      {idOf("tanh"), {15}},
-      {idOf("mul"), {12, 8}},
-      {idOf("fma"), {14, 16, 17}},
+      {idOf("mul"), {12, 4}},
+      {idOf("add"), {5, 6}},
+      {idOf("sigmoid"), {14}},
+      {idOf("add"), {7, 8}},
+      {idOf("tanh"), {16}},
+      {idOf("fma"), {15, 17, 13}},
       {idOf("tanh"), {18}},
       {idOf("mul"), {10, 19}},
   };
-  static constexpr std::uint16_t results[] = {10, 12, 14, 16, 18, 19, 20};
+  static constexpr std::uint16_t results[] = {10, 12, 15, 17, 18, 19, 20};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -48,7 +48,7 @@ struct Loop0 : LoopLists {
       const T* const x5 = rowOf<T>(call, 5, r);
       const T* const x6 = rowOf<T>(call, 6, r);
       const T* const x7 = rowOf<T>(call, 7, r);
-      const T v8 = *rowOf<T>(call, 8, r);
+      const T* const x8 = rowOf<T>(call, 8, r);
       T* const y0 = rowOf<T>(call, 9, r);
       T* const y1 = rowOf<T>(call, 10, r);
       T* const y2 = rowOf<T>(call, 11, r);
@@ -66,22 +66,23 @@ struct Loop0 : LoopLists {
         const T v5 = x5[i];
         const T v6 = x6[i];
         const T v7 = x7[i];
+        const T v8 = x8[i];
         const T v9 = Add::of(v0, v1);
         const T v10 = Sigmoid::of(v9);
         const T v11 = Add::of(v2, v3);
         const T v12 = Sigmoid::of(v11);
-        const T v13 = Add::of(v4, v5);
-        const T v14 = Sigmoid::of(v13);
-        const T v15 = Add::of(v6, v7);
-        const T v16 = Tanh::of(v15);
-        const T v17 = Mul::of(v12, v8);
-        const T v18 = Fma::of(v14, v16, v17);
+        const T v13 = Mul::of(v12, v4);
+        const T v14 = Add::of(v5, v6);
+        const T v15 = Sigmoid::of(v14);
+        const T v16 = Add::of(v7, v8);
+        const T v17 = Tanh::of(v16);
+        const T v18 = Fma::of(v15, v17, v13);
         const T v19 = Tanh::of(v18);
         const T v20 = Mul::of(v10, v19);
         y0[i] = v10;
         y1[i] = v12;
-        y2[i] = v14;
-        y3[i] = v16;
+        y2[i] = v15;
+        y3[i] = v17;
         y4[i] = v18;
         y5[i] = v19;
         y6[i] = v20;
@@ -90,525 +91,138 @@ struct Loop0 : LoopLists {
   }
 };
 
-// lstm-seed, lstm-small, lstm-medium and 1 more
-template <class T>
-struct Loop1 : LoopLists {
-  static constexpr std::uint16_t loadCount = 9;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("tanh"), {9}},
-      {idOf("add"), {2, 3}},
-      {idOf("sigmoid"), {11}},
-      {idOf("add"), {4, 5}},
-      {idOf("sigmoid"), {13}},
-      {idOf("mul"), {14, 6}},
-      {idOf("fma"), {12, 10, 15}},
-      {idOf("tanh"), {16}},
-      {idOf("add"), {7, 8}},
-      {idOf("sigmoid"), {18}},
-      {idOf("mul"), {19, 17}},
-  };
-  static constexpr std::uint16_t results[] = {10, 12, 14, 16, 17, 19, 20};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      const T* const x7 = rowOf<T>(call, 7, r);
-      const T* const x8 = rowOf<T>(call, 8, r);
-      T* const y0 = rowOf<T>(call, 9, r);
-      T* const y1 = rowOf<T>(call, 10, r);
-      T* const y2 = rowOf<T>(call, 11, r);
-      T* const y3 = rowOf<T>(call, 12, r);
-      T* const y4 = rowOf<T>(call, 13, r);
-      T* const y5 = rowOf<T>(call, 14, r);
-      T* const y6 = rowOf<T>(call, 15, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v4 = x4[i];
-        const T v5 = x5[i];
-        const T v6 = x6[i];
-        const T v7 = x7[i];
-        const T v8 = x8[i];
-        const T v9 = Add::of(v0, v1);
-        const T v10 = Tanh::of(v9);
-        const T v11 = Add::of(v2, v3);
-        const T v12 = Sigmoid::of(v11);
-        const T v13 = Add::of(v4, v5);
-        const T v14 = Sigmoid::of(v13);
-        const T v15 = Mul::of(v14, v6);
-        const T v16 = Fma::of(v12, v10, v15);
-        const T v17 = Tanh::of(v16);
-        const T v18 = Add::of(v7, v8);
-        const T v19 = Sigmoid::of(v18);
-        const T v20 = Mul::of(v19, v17);
-        y0[i] = v10;
-        y1[i] = v12;
-        y2[i] = v14;
-        y3[i] = v16;
-        y4[i] = v17;
-        y5[i] = v19;
-        y6[i] = v20;
-      }
-    }
-  }
-};
-
-// lstm-seed, lstm-small, lstm-medium and 1 more
-template <class T>
-struct Loop2 : LoopLists {
-  static constexpr std::uint16_t loadCount = 9;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("tanh"), {9}},
-      {idOf("add"), {2, 3}},
-      {idOf("sigmoid"), {11}},
-      {idOf("add"), {4, 5}},
-      {idOf("sigmoid"), {13}},
-      {idOf("mul"), {14, 6}},
-      {idOf("fma"), {12, 10, 15}},
-      {idOf("tanh"), {16}},
-      {idOf("add"), {7, 8}},
-      {idOf("sigmoid"), {18}},
-      {idOf("mul"), {19, 17}},
-  };
-  static constexpr std::uint16_t results[] = {10, 12, 14, 17, 19, 20};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      const T* const x7 = rowOf<T>(call, 7, r);
-      const T* const x8 = rowOf<T>(call, 8, r);
-      T* const y0 = rowOf<T>(call, 9, r);
-      T* const y1 = rowOf<T>(call, 10, r);
-      T* const y2 = rowOf<T>(call, 11, r);
-      T* const y3 = rowOf<T>(call, 12, r);
-      T* const y4 = rowOf<T>(call, 13, r);
-      T* const y5 = rowOf<T>(call, 14, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v4 = x4[i];
-        const T v5 = x5[i];
-        const T v6 = x6[i];
-        const T v7 = x7[i];
-        const T v8 = x8[i];
-        const T v9 = Add::of(v0, v1);
-        const T v10 = Tanh::of(v9);
-        const T v11 = Add::of(v2, v3);
-        const T v12 = Sigmoid::of(v11);
-        const T v13 = Add::of(v4, v5);
-        const T v14 = Sigmoid::of(v13);
-        const T v15 = Mul::of(v14, v6);
-        const T v16 = Fma::of(v12, v10, v15);
-        const T v17 = Tanh::of(v16);
-        const T v18 = Add::of(v7, v8);
-        const T v19 = Sigmoid::of(v18);
-        const T v20 = Mul::of(v19, v17);
-        y0[i] = v10;
-        y1[i] = v12;
-        y2[i] = v14;
-        y3[i] = v17;
-        y4[i] = v19;
-        y5[i] = v20;
-      }
-    }
-  }
-};
-
 // lstm-seed
 template <class T>
-struct Loop3 : LoopLists {
-  static constexpr std::uint16_t loadCount = 6;
-  static constexpr std::uint32_t singles = 0;
+struct Loop1 : LoopLists {
+  static constexpr std::uint16_t loadCount = 5;
+  static constexpr std::uint32_t singles = 24;
   static constexpr LoopStep steps[] = {
       {idOf("add"), {0, 1}},
-      {idOf("tanh"), {6}},
-      {idOf("add"), {2, 1}},
-      {idOf("tanh"), {8}},
-      {idOf("add"), {3, 1}},
-      {idOf("tanh"), {10}},
-      {idOf("add"), {4, 1}},
-      {idOf("tanh"), {12}},
-      {idOf("add"), {5, 1}},
-      {idOf("tanh"), {14}},
+      {idOf("tanh"), {5}},
+      {idOf("sub"), {6, 2}},
+      {idOf("square"), {7}},
+      {idOf("mul"), {3, 7}},
+      {idOf("square"), {6}},
+      {idOf("sub"), {4, 10}},
+      {idOf("mul"), {9, 11}},
   };
-  static constexpr std::uint16_t results[] = {7, 9, 11, 13, 15};
+  static constexpr std::uint16_t results[] = {8, 12};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
       const T* const x0 = rowOf<T>(call, 0, r);
       const T* const x1 = rowOf<T>(call, 1, r);
       const T* const x2 = rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      T* const y0 = rowOf<T>(call, 6, r);
-      T* const y1 = rowOf<T>(call, 7, r);
-      T* const y2 = rowOf<T>(call, 8, r);
-      T* const y3 = rowOf<T>(call, 9, r);
-      T* const y4 = rowOf<T>(call, 10, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      T* const y0 = rowOf<T>(call, 5, r);
+      T* const y1 = rowOf<T>(call, 6, r);
       FOREBAY_INDEPENDENT
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v0 = x0[i];
         const T v1 = x1[i];
         const T v2 = x2[i];
-        const T v3 = x3[i];
-        const T v4 = x4[i];
-        const T v5 = x5[i];
-        const T v6 = Add::of(v0, v1);
-        const T v7 = Tanh::of(v6);
-        const T v8 = Add::of(v2, v1);
-        const T v9 = Tanh::of(v8);
-        const T v10 = Add::of(v3, v1);
-        const T v11 = Tanh::of(v10);
-        const T v12 = Add::of(v4, v1);
-        const T v13 = Tanh::of(v12);
-        const T v14 = Add::of(v5, v1);
-        const T v15 = Tanh::of(v14);
-        y0[i] = v7;
-        y1[i] = v9;
-        y2[i] = v11;
-        y3[i] = v13;
-        y4[i] = v15;
+        const T v5 = Add::of(v0, v1);
+        const T v6 = Tanh::of(v5);
+        const T v7 = Sub::of(v6, v2);
+        const T v8 = Square::of(v7);
+        const T v9 = Mul::of(v3, v7);
+        const T v10 = Square::of(v6);
+        const T v11 = Sub::of(v4, v10);
+        const T v12 = Mul::of(v9, v11);
+        y0[i] = v8;
+        y1[i] = v12;
       }
     }
   }
 };
 
-// lstm-seed, lstm, SimpleRNN in a loop and 2 more
+// lstm-seed, LSTM in a loop, lstm-small and 2 more
 template <class T>
-struct Loop4 : LoopLists {
-  static constexpr std::uint16_t loadCount = 3;
-  static constexpr std::uint32_t singles = 4;
+struct Loop2 : LoopLists {
+  static constexpr std::uint16_t loadCount = 10;
+  static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
-      {idOf("sub"), {0, 1}},
-      {idOf("square"), {3}},
-      {idOf("mul"), {2, 3}},
+      {idOf("add"), {0, 1}},
+      {idOf("mul"), {10, 2}},
+      {idOf("square"), {4}},
+      {idOf("sub"), {3, 12}},
+      {idOf("fma"), {11, 13, 5}},
+      {idOf("mul"), {14, 6}},
+      {idOf("sub"), {3, 7}},
+      {idOf("mul"), {7, 16}},
+      {idOf("mul"), {15, 17}},
+      {idOf("mul"), {14, 8}},
+      {idOf("sub"), {3, 9}},
+      {idOf("mul"), {9, 20}},
+      {idOf("mul"), {19, 21}},
+      {idOf("mul"), {10, 4}},
+      {idOf("sub"), {3, 2}},
+      {idOf("mul"), {2, 24}},
+      {idOf("mul"), {23, 25}},
+      {idOf("mul"), {14, 9}},
+      {idOf("square"), {8}},
+      {idOf("sub"), {3, 28}},
+      {idOf("mul"), {27, 29}},
+      {idOf("mul"), {14, 7}},
   };
-  static constexpr std::uint16_t results[] = {4, 5};
+  static constexpr std::uint16_t results[] = {18, 22, 26, 30, 31};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
       const T* const x0 = rowOf<T>(call, 0, r);
       const T* const x1 = rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      T* const y0 = rowOf<T>(call, 3, r);
-      T* const y1 = rowOf<T>(call, 4, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v3 = Sub::of(v0, v1);
-        const T v4 = Square::of(v3);
-        const T v5 = Mul::of(v2, v3);
-        y0[i] = v4;
-        y1[i] = v5;
-      }
-    }
-  }
-};
-
-// lstm-seed, dense tanh mse sgd, vae-seed and 2 more
-template <class T>
-struct Loop5 : LoopLists {
-  static constexpr std::uint16_t loadCount = 3;
-  static constexpr std::uint32_t singles = 2;
-  static constexpr LoopStep steps[] = {
-      {idOf("square"), {2}},
-      {idOf("sub"), {1, 3}},
-      {idOf("mul"), {0, 4}},
-  };
-  static constexpr std::uint16_t results[] = {5};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
       const T* const x2 = rowOf<T>(call, 2, r);
-      T* const y0 = rowOf<T>(call, 3, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      const T* const x8 = rowOf<T>(call, 8, r);
+      const T* const x9 = rowOf<T>(call, 9, r);
+      T* const y0 = rowOf<T>(call, 10, r);
+      T* const y1 = rowOf<T>(call, 11, r);
+      T* const y2 = rowOf<T>(call, 12, r);
+      T* const y3 = rowOf<T>(call, 13, r);
+      T* const y4 = rowOf<T>(call, 14, r);
       FOREBAY_INDEPENDENT
       for (std::int64_t i = 0; i < columns; ++i) {
         const T v0 = x0[i];
+        const T v1 = x1[i];
         const T v2 = x2[i];
-        const T v3 = Square::of(v2);
-        const T v4 = Sub::of(v1, v3);
-        const T v5 = Mul::of(v0, v4);
-        y0[i] = v5;
-      }
-    }
-  }
-};
-
-// lstm-seed, lstm, lstm-small and 2 more
-template <class T>
-struct Loop6 : LoopLists {
-  static constexpr std::uint16_t loadCount = 8;
-  static constexpr std::uint32_t singles = 4;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("square"), {3}},
-      {idOf("sub"), {2, 9}},
-      {idOf("mul"), {8, 10}},
-      {idOf("mul"), {11, 4}},
-      {idOf("sub"), {2, 5}},
-      {idOf("mul"), {5, 13}},
-      {idOf("mul"), {12, 14}},
-      {idOf("mul"), {11, 6}},
-      {idOf("sub"), {2, 7}},
-      {idOf("mul"), {7, 17}},
-      {idOf("mul"), {16, 18}},
-      {idOf("mul"), {0, 3}},
-      {idOf("sub"), {2, 1}},
-      {idOf("mul"), {1, 21}},
-      {idOf("mul"), {20, 22}},
-      {idOf("mul"), {11, 7}},
-      {idOf("square"), {6}},
-      {idOf("sub"), {2, 25}},
-      {idOf("mul"), {24, 26}},
-      {idOf("mul"), {11, 5}},
-  };
-  static constexpr std::uint16_t results[] = {15, 19, 23, 27, 28};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      const T* const x7 = rowOf<T>(call, 7, r);
-      T* const y0 = rowOf<T>(call, 8, r);
-      T* const y1 = rowOf<T>(call, 9, r);
-      T* const y2 = rowOf<T>(call, 10, r);
-      T* const y3 = rowOf<T>(call, 11, r);
-      T* const y4 = rowOf<T>(call, 12, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v3 = x3[i];
-        const T v4 = x4[i];
-        const T v5 = x5[i];
-        const T v6 = x6[i];
-        const T v7 = x7[i];
-        const T v8 = Mul::of(v0, v1);
-        const T v9 = Square::of(v3);
-        const T v10 = Sub::of(v2, v9);
-        const T v11 = Mul::of(v8, v10);
-        const T v12 = Mul::of(v11, v4);
-        const T v13 = Sub::of(v2, v5);
-        const T v14 = Mul::of(v5, v13);
-        const T v15 = Mul::of(v12, v14);
-        const T v16 = Mul::of(v11, v6);
-        const T v17 = Sub::of(v2, v7);
-        const T v18 = Mul::of(v7, v17);
-        const T v19 = Mul::of(v16, v18);
-        const T v20 = Mul::of(v0, v3);
-        const T v21 = Sub::of(v2, v1);
-        const T v22 = Mul::of(v1, v21);
-        const T v23 = Mul::of(v20, v22);
-        const T v24 = Mul::of(v11, v7);
-        const T v25 = Square::of(v6);
-        const T v26 = Sub::of(v2, v25);
-        const T v27 = Mul::of(v24, v26);
-        const T v28 = Mul::of(v11, v5);
-        y0[i] = v15;
-        y1[i] = v19;
-        y2[i] = v23;
-        y3[i] = v27;
-        y4[i] = v28;
-      }
-    }
-  }
-};
-
-// lstm-seed, lstm-small, lstm-medium and 1 more
-template <class T>
-struct Loop7 : LoopLists {
-  static constexpr std::uint16_t loadCount = 9;
-  static constexpr std::uint32_t singles = 4;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("square"), {3}},
-      {idOf("sub"), {2, 10}},
-      {idOf("fma"), {9, 11, 4}},
-      {idOf("mul"), {12, 5}},
-      {idOf("square"), {6}},
-      {idOf("sub"), {2, 14}},
-      {idOf("mul"), {13, 15}},
-      {idOf("mul"), {12, 7}},
-      {idOf("mul"), {0, 3}},
-      {idOf("sub"), {2, 1}},
-      {idOf("mul"), {1, 19}},
-      {idOf("mul"), {18, 20}},
-      {idOf("mul"), {12, 6}},
-      {idOf("sub"), {2, 5}},
-      {idOf("mul"), {5, 23}},
-      {idOf("mul"), {22, 24}},
-      {idOf("mul"), {12, 8}},
-      {idOf("sub"), {2, 7}},
-      {idOf("mul"), {7, 27}},
-      {idOf("mul"), {26, 28}},
-  };
-  static constexpr std::uint16_t results[] = {16, 17, 21, 25, 29};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      const T* const x7 = rowOf<T>(call, 7, r);
-      const T* const x8 = rowOf<T>(call, 8, r);
-      T* const y0 = rowOf<T>(call, 9, r);
-      T* const y1 = rowOf<T>(call, 10, r);
-      T* const y2 = rowOf<T>(call, 11, r);
-      T* const y3 = rowOf<T>(call, 12, r);
-      T* const y4 = rowOf<T>(call, 13, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v3 = x3[i];
         const T v4 = x4[i];
         const T v5 = x5[i];
         const T v6 = x6[i];
         const T v7 = x7[i];
         const T v8 = x8[i];
-        const T v9 = Mul::of(v0, v1);
-        const T v10 = Square::of(v3);
-        const T v11 = Sub::of(v2, v10);
-        const T v12 = Fma::of(v9, v11, v4);
-        const T v13 = Mul::of(v12, v5);
-        const T v14 = Square::of(v6);
-        const T v15 = Sub::of(v2, v14);
-        const T v16 = Mul::of(v13, v15);
-        const T v17 = Mul::of(v12, v7);
-        const T v18 = Mul::of(v0, v3);
-        const T v19 = Sub::of(v2, v1);
-        const T v20 = Mul::of(v1, v19);
-        const T v21 = Mul::of(v18, v20);
-        const T v22 = Mul::of(v12, v6);
-        const T v23 = Sub::of(v2, v5);
-        const T v24 = Mul::of(v5, v23);
-        const T v25 = Mul::of(v22, v24);
-        const T v26 = Mul::of(v12, v8);
-        const T v27 = Sub::of(v2, v7);
-        const T v28 = Mul::of(v7, v27);
-        const T v29 = Mul::of(v26, v28);
-        y0[i] = v16;
-        y1[i] = v17;
-        y2[i] = v21;
-        y3[i] = v25;
-        y4[i] = v29;
-      }
-    }
-  }
-};
-
-// lstm-seed, lstm-small, lstm-medium and 1 more
-template <class T>
-struct Loop8 : LoopLists {
-  static constexpr std::uint16_t loadCount = 9;
-  static constexpr std::uint32_t singles = 132;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("square"), {3}},
-      {idOf("sub"), {2, 10}},
-      {idOf("fma"), {9, 11, 4}},
-      {idOf("mul"), {12, 5}},
-      {idOf("square"), {6}},
-      {idOf("sub"), {2, 14}},
-      {idOf("mul"), {13, 15}},
-      {idOf("mul"), {0, 3}},
-      {idOf("sub"), {2, 1}},
-      {idOf("mul"), {1, 18}},
-      {idOf("mul"), {17, 19}},
-      {idOf("mul"), {12, 6}},
-      {idOf("sub"), {2, 5}},
-      {idOf("mul"), {5, 22}},
-      {idOf("mul"), {21, 23}},
-      {idOf("mul"), {12, 7}},
-      {idOf("sub"), {2, 8}},
-      {idOf("mul"), {8, 26}},
-      {idOf("mul"), {25, 27}},
-  };
-  static constexpr std::uint16_t results[] = {16, 20, 24, 28};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      const T* const x3 = rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      const T v7 = *rowOf<T>(call, 7, r);
-      const T* const x8 = rowOf<T>(call, 8, r);
-      T* const y0 = rowOf<T>(call, 9, r);
-      T* const y1 = rowOf<T>(call, 10, r);
-      T* const y2 = rowOf<T>(call, 11, r);
-      T* const y3 = rowOf<T>(call, 12, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v3 = x3[i];
-        const T v4 = x4[i];
-        const T v5 = x5[i];
-        const T v6 = x6[i];
-        const T v8 = x8[i];
-        const T v9 = Mul::of(v0, v1);
-        const T v10 = Square::of(v3);
-        const T v11 = Sub::of(v2, v10);
-        const T v12 = Fma::of(v9, v11, v4);
-        const T v13 = Mul::of(v12, v5);
-        const T v14 = Square::of(v6);
-        const T v15 = Sub::of(v2, v14);
-        const T v16 = Mul::of(v13, v15);
-        const T v17 = Mul::of(v0, v3);
-        const T v18 = Sub::of(v2, v1);
-        const T v19 = Mul::of(v1, v18);
-        const T v20 = Mul::of(v17, v19);
-        const T v21 = Mul::of(v12, v6);
-        const T v22 = Sub::of(v2, v5);
-        const T v23 = Mul::of(v5, v22);
-        const T v24 = Mul::of(v21, v23);
-        const T v25 = Mul::of(v12, v7);
-        const T v26 = Sub::of(v2, v8);
-        const T v27 = Mul::of(v8, v26);
-        const T v28 = Mul::of(v25, v27);
-        y0[i] = v16;
-        y1[i] = v20;
-        y2[i] = v24;
-        y3[i] = v28;
+        const T v9 = x9[i];
+        const T v10 = Add::of(v0, v1);
+        const T v11 = Mul::of(v10, v2);
+        const T v12 = Square::of(v4);
+        const T v13 = Sub::of(v3, v12);
+        const T v14 = Fma::of(v11, v13, v5);
+        const T v15 = Mul::of(v14, v6);
+        const T v16 = Sub::of(v3, v7);
+        const T v17 = Mul::of(v7, v16);
+        const T v18 = Mul::of(v15, v17);
+        const T v19 = Mul::of(v14, v8);
+        const T v20 = Sub::of(v3, v9);
+        const T v21 = Mul::of(v9, v20);
+        const T v22 = Mul::of(v19, v21);
+        const T v23 = Mul::of(v10, v4);
+        const T v24 = Sub::of(v3, v2);
+        const T v25 = Mul::of(v2, v24);
+        const T v26 = Mul::of(v23, v25);
+        const T v27 = Mul::of(v14, v9);
+        const T v28 = Square::of(v8);
+        const T v29 = Sub::of(v3, v28);
+        const T v30 = Mul::of(v27, v29);
+        const T v31 = Mul::of(v14, v7);
+        y0[i] = v18;
+        y1[i] = v22;
+        y2[i] = v26;
+        y3[i] = v30;
+        y4[i] = v31;
       }
     }
   }
@@ -616,7 +230,7 @@ struct Loop8 : LoopLists {
 
 // lstm-seed, dense relu mse sgd, dense tanh mse sgd and 11 more
 template <class T>
-struct Loop9 : LoopLists {
+struct Loop3 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -641,59 +255,37 @@ struct Loop9 : LoopLists {
   }
 };
 
-// lstm-small, lstm-medium, lstm-large and 14 more
+// lstm-small, lstm-medium, lstm-large and 6 more
 template <class T>
-struct Loop10 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 0;
+struct Loop4 : LoopLists {
+  static constexpr std::uint16_t loadCount = 4;
+  static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
       {idOf("add"), {0, 1}},
+      {idOf("sub"), {4, 2}},
+      {idOf("square"), {5}},
+      {idOf("mul"), {3, 5}},
   };
-  static constexpr std::uint16_t results[] = {2};
+  static constexpr std::uint16_t results[] = {7};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 6}};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
       const T* const x0 = rowOf<T>(call, 0, r);
       const T* const x1 = rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = Add::of(v0, v1);
-        y0[i] = v2;
-      }
-    }
-  }
-};
-
-// lstm-small, lstm-medium, lstm-large
-template <class T>
-struct Loop11 : LoopLists {
-  static constexpr std::uint16_t loadCount = 3;
-  static constexpr std::uint32_t singles = 4;
-  static constexpr LoopStep steps[] = {
-      {idOf("sub"), {0, 1}},
-      {idOf("square"), {3}},
-      {idOf("mul"), {2, 3}},
-  };
-  static constexpr std::uint16_t results[] = {5};
-  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 4}};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T v2 = *rowOf<T>(call, 2, r);
-      T* const y0 = rowOf<T>(call, 3, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      T* const y0 = rowOf<T>(call, 4, r);
       const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
         const T v0 = x0[i];
         const T v1 = x1[i];
-        const T v3 = Sub::of(v0, v1);
-        const T v4 = Square::of(v3);
-        const T v5 = Mul::of(v2, v3);
-        y0[i] = v5;
-        f0 = v4;
+        const T v2 = x2[i];
+        const T v4 = Add::of(v0, v1);
+        const T v5 = Sub::of(v4, v2);
+        const T v6 = Square::of(v5);
+        const T v7 = Mul::of(v3, v5);
+        y0[i] = v7;
+        f0 = v6;
       };
       constexpr std::size_t size = RowSumFold<T>::block;
       constexpr auto block = static_cast<std::int64_t>(size);
@@ -715,7 +307,7 @@ struct Loop11 : LoopLists {
 
 // vae-seed, tcn, dense relu mse sgd and 6 more
 template <class T>
-struct Loop12 : LoopLists {
+struct Loop5 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -740,7 +332,7 @@ struct Loop12 : LoopLists {
 
 // vae-seed, vae-128, dense tanh mse sgd and 2 more
 template <class T>
-struct Loop13 : LoopLists {
+struct Loop6 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -768,7 +360,7 @@ struct Loop13 : LoopLists {
 
 // vae-seed, vae-128, autoencoder
 template <class T>
-struct Loop14 : LoopLists {
+struct Loop7 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 96;
   static constexpr LoopStep steps[] = {
@@ -824,7 +416,7 @@ struct Loop14 : LoopLists {
 
 // vae-seed
 template <class T>
-struct Loop15 : LoopLists {
+struct Loop8 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 52;
   static constexpr LoopStep steps[] = {
@@ -909,9 +501,40 @@ struct Loop15 : LoopLists {
   }
 };
 
+// vae-seed, vae-128, dense tanh mse sgd and 1 more
+template <class T>
+struct Loop9 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 2;
+  static constexpr LoopStep steps[] = {
+      {idOf("square"), {2}},
+      {idOf("sub"), {1, 3}},
+      {idOf("mul"), {0, 4}},
+  };
+  static constexpr std::uint16_t results[] = {5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v3 = Square::of(v2);
+        const T v4 = Sub::of(v1, v3);
+        const T v5 = Mul::of(v0, v4);
+        y0[i] = v5;
+      }
+    }
+  }
+};
+
 // vae-seed
 template <class T>
-struct Loop16 : LoopLists {
+struct Loop10 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -948,7 +571,7 @@ struct Loop16 : LoopLists {
 
 // vae-128, dense relu binary sgd, autoencoder
 template <class T>
-struct Loop17 : LoopLists {
+struct Loop11 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 116;
   static constexpr LoopStep steps[] = {
@@ -1053,7 +676,7 @@ struct Loop17 : LoopLists {
 
 // vae-128, autoencoder
 template <class T>
-struct Loop18 : LoopLists {
+struct Loop12 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 34;
   static constexpr LoopStep steps[] = {
@@ -1093,7 +716,7 @@ struct Loop18 : LoopLists {
 
 // vae-128, mlp-1, mlp-64 and 11 more
 template <class T>
-struct Loop19 : LoopLists {
+struct Loop13 : LoopLists {
   static constexpr std::uint16_t loadCount = 13;
   static constexpr std::uint32_t singles = 3962;
   static constexpr LoopStep steps[] = {
@@ -1164,7 +787,7 @@ struct Loop19 : LoopLists {
 
 // mlp-1, mlp-64, mlp-256 and 12 more
 template <class T>
-struct Loop20 : LoopLists {
+struct Loop14 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1190,9 +813,35 @@ struct Loop20 : LoopLists {
   }
 };
 
+// mlp-1, mlp-64, mlp-256 and 11 more
+template <class T>
+struct Loop15 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Add::of(v0, v1);
+        y0[i] = v2;
+      }
+    }
+  }
+};
+
 // mlp-1, mlp-64, mlp-256 and 6 more
 template <class T>
-struct Loop21 : LoopLists {
+struct Loop16 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1219,7 +868,7 @@ struct Loop21 : LoopLists {
 
 // mlp-1, mlp-64, mlp-256 and 11 more
 template <class T>
-struct Loop22 : LoopLists {
+struct Loop17 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1248,7 +897,7 @@ struct Loop22 : LoopLists {
 
 // mlp-1, dense relu mse adam
 template <class T>
-struct Loop23 : LoopLists {
+struct Loop18 : LoopLists {
   static constexpr std::uint16_t loadCount = 14;
   static constexpr std::uint32_t singles = 7925;
   static constexpr LoopStep steps[] = {
@@ -1322,7 +971,7 @@ struct Loop23 : LoopLists {
 
 // mlp-64, mlp-256, conv and 5 more
 template <class T>
-struct Loop24 : LoopLists {
+struct Loop19 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1348,7 +997,7 @@ struct Loop24 : LoopLists {
 
 // mlp-64, mlp-256, conv and 5 more
 template <class T>
-struct Loop25 : LoopLists {
+struct Loop20 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1376,7 +1025,7 @@ struct Loop25 : LoopLists {
 
 // conv, conv-chain, cnn-mnist and 4 more
 template <class T>
-struct Loop26 : LoopLists {
+struct Loop21 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1401,7 +1050,7 @@ struct Loop26 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop27 : LoopLists {
+struct Loop22 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1431,7 +1080,7 @@ struct Loop27 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop28 : LoopLists {
+struct Loop23 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -1467,7 +1116,7 @@ struct Loop28 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop29 : LoopLists {
+struct Loop24 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1497,7 +1146,7 @@ struct Loop29 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop30 : LoopLists {
+struct Loop25 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1532,7 +1181,7 @@ struct Loop30 : LoopLists {
 
 // cnn-mnist, resnet-cifar, gpt-tiny and 2 more
 template <class T>
-struct Loop31 : LoopLists {
+struct Loop26 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1558,7 +1207,7 @@ struct Loop31 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop32 : LoopLists {
+struct Loop27 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1586,7 +1235,7 @@ struct Loop32 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop33 : LoopLists {
+struct Loop28 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1622,7 +1271,7 @@ struct Loop33 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop34 : LoopLists {
+struct Loop29 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 10;
   static constexpr LoopStep steps[] = {
@@ -1652,7 +1301,7 @@ struct Loop34 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop35 : LoopLists {
+struct Loop30 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -1682,7 +1331,7 @@ struct Loop35 : LoopLists {
 
 // resnet-cifar
 template <class T>
-struct Loop36 : LoopLists {
+struct Loop31 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1716,7 +1365,7 @@ struct Loop36 : LoopLists {
 
 // resnet-cifar
 template <class T>
-struct Loop37 : LoopLists {
+struct Loop32 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1755,7 +1404,7 @@ struct Loop37 : LoopLists {
 
 // tcn
 template <class T>
-struct Loop38 : LoopLists {
+struct Loop33 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1782,7 +1431,7 @@ struct Loop38 : LoopLists {
 
 // tcn
 template <class T>
-struct Loop39 : LoopLists {
+struct Loop34 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 10;
   static constexpr LoopStep steps[] = {
@@ -1818,7 +1467,7 @@ struct Loop39 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop40 : LoopLists {
+struct Loop35 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1859,7 +1508,7 @@ struct Loop40 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop41 : LoopLists {
+struct Loop36 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1901,7 +1550,7 @@ struct Loop41 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop42 : LoopLists {
+struct Loop37 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1934,7 +1583,7 @@ struct Loop42 : LoopLists {
 
 // gpt-tiny, gpt-small, softmax forward and backward and 1 more
 template <class T>
-struct Loop43 : LoopLists {
+struct Loop38 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1972,7 +1621,7 @@ struct Loop43 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop44 : LoopLists {
+struct Loop39 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2017,7 +1666,7 @@ struct Loop44 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop45 : LoopLists {
+struct Loop40 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 508;
   static constexpr LoopStep steps[] = {
@@ -2076,7 +1725,7 @@ struct Loop45 : LoopLists {
 
 // gpt-tiny, gpt-small, many classes
 template <class T>
-struct Loop46 : LoopLists {
+struct Loop41 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 5;
   static constexpr LoopStep steps[] = {
@@ -2106,7 +1755,7 @@ struct Loop46 : LoopLists {
 
 // gpt-tiny, gpt-small, many classes
 template <class T>
-struct Loop47 : LoopLists {
+struct Loop42 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2136,7 +1785,7 @@ struct Loop47 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop48 : LoopLists {
+struct Loop43 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2192,7 +1841,7 @@ struct Loop48 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop49 : LoopLists {
+struct Loop44 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 26;
   static constexpr LoopStep steps[] = {
@@ -2225,7 +1874,7 @@ struct Loop49 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop50 : LoopLists {
+struct Loop45 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 50;
   static constexpr LoopStep steps[] = {
@@ -2260,7 +1909,7 @@ struct Loop50 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop51 : LoopLists {
+struct Loop46 : LoopLists {
   static constexpr std::uint16_t loadCount = 14;
   static constexpr std::uint32_t singles = 15849;
   static constexpr LoopStep steps[] = {
@@ -2336,7 +1985,7 @@ struct Loop51 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop52 : LoopLists {
+struct Loop47 : LoopLists {
   static constexpr std::uint16_t loadCount = 14;
   static constexpr std::uint32_t singles = 15226;
   static constexpr LoopStep steps[] = {
@@ -2412,7 +2061,7 @@ struct Loop52 : LoopLists {
 
 // gpt-small
 template <class T>
-struct Loop53 : LoopLists {
+struct Loop48 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2450,7 +2099,7 @@ struct Loop53 : LoopLists {
 
 // gpt-small
 template <class T>
-struct Loop54 : LoopLists {
+struct Loop49 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2475,7 +2124,7 @@ struct Loop54 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
 template <class T>
-struct Loop55 : LoopLists {
+struct Loop50 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -2512,7 +2161,7 @@ struct Loop55 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
 template <class T>
-struct Loop56 : LoopLists {
+struct Loop51 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2539,7 +2188,7 @@ struct Loop56 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop57 : LoopLists {
+struct Loop52 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2567,7 +2216,7 @@ struct Loop57 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop58 : LoopLists {
+struct Loop53 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2598,7 +2247,7 @@ struct Loop58 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop59 : LoopLists {
+struct Loop54 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2630,7 +2279,7 @@ struct Loop59 : LoopLists {
 
 // dense relu binary sgd
 template <class T>
-struct Loop60 : LoopLists {
+struct Loop55 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 116;
   static constexpr LoopStep steps[] = {
@@ -2722,7 +2371,7 @@ struct Loop60 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop61 : LoopLists {
+struct Loop56 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2751,7 +2400,7 @@ struct Loop61 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop62 : LoopLists {
+struct Loop57 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 58;
   static constexpr LoopStep steps[] = {
@@ -2807,7 +2456,7 @@ struct Loop62 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop63 : LoopLists {
+struct Loop58 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2834,7 +2483,7 @@ struct Loop63 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop64 : LoopLists {
+struct Loop59 : LoopLists {
   static constexpr std::uint16_t loadCount = 8;
   static constexpr std::uint32_t singles = 185;
   static constexpr LoopStep steps[] = {
@@ -2879,7 +2528,7 @@ struct Loop64 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop65 : LoopLists {
+struct Loop60 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 90;
   static constexpr LoopStep steps[] = {
@@ -2919,59 +2568,9 @@ struct Loop65 : LoopLists {
   }
 };
 
-// dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
-template <class T>
-struct Loop66 : LoopLists {
-  static constexpr std::uint16_t loadCount = 4;
-  static constexpr std::uint32_t singles = 8;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("sub"), {4, 2}},
-      {idOf("square"), {5}},
-      {idOf("mul"), {3, 5}},
-  };
-  static constexpr std::uint16_t results[] = {7};
-  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 6}};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      T* const y0 = rowOf<T>(call, 4, r);
-      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v4 = Add::of(v0, v1);
-        const T v5 = Sub::of(v4, v2);
-        const T v6 = Square::of(v5);
-        const T v7 = Mul::of(v3, v5);
-        y0[i] = v7;
-        f0 = v6;
-      };
-      constexpr std::size_t size = RowSumFold<T>::block;
-      constexpr auto block = static_cast<std::int64_t>(size);
-      RowSumFold<T> s0;
-      T t0[size];
-      std::int64_t at = 0;
-      for (; columns - at >= block; at += block) {
-        FOREBAY_INDEPENDENT
-        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
-        s0.template add<size>(t0);
-      }
-      const std::int64_t rest = columns - at;
-      FOREBAY_INDEPENDENT
-      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
-      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
-    }
-  }
-};
-
 // dense relu probabilities sgd
 template <class T>
-struct Loop67 : LoopLists {
+struct Loop61 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2995,7 +2594,7 @@ struct Loop67 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop68 : LoopLists {
+struct Loop62 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3017,26 +2616,26 @@ struct Loop68 : LoopLists {
   }
 };
 
-// lstm, LSTM in a loop
+// lstm
 template <class T>
-struct Loop69 : LoopLists {
+struct Loop63 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
-  static constexpr std::uint32_t singles = 0;
+  static constexpr std::uint32_t singles = 256;
   static constexpr LoopStep steps[] = {
       {idOf("add"), {0, 1}},
       {idOf("sigmoid"), {9}},
       {idOf("add"), {2, 3}},
       {idOf("sigmoid"), {11}},
-      {idOf("mul"), {12, 4}},
-      {idOf("add"), {5, 6}},
-      {idOf("sigmoid"), {14}},
-      {idOf("add"), {7, 8}},
-      {idOf("tanh"), {16}},
-      {idOf("fma"), {15, 17, 13}},
+      {idOf("add"), {4, 5}},
+      {idOf("sigmoid"), {13}},
+      {idOf("add"), {6, 7}},
+      {idOf("tanh"), {15}},
+      {idOf("mul"), {12, 8}},
+      {idOf("fma"), {14, 16, 17}},
       {idOf("tanh"), {18}},
       {idOf("mul"), {10, 19}},
   };
-  static constexpr std::uint16_t results[] = {10, 12, 15, 17, 18, 19, 20};
+  static constexpr std::uint16_t results[] = {10, 12, 14, 16, 18, 19, 20};
   static void run(const LoopCall& call) {
     const std::int64_t columns = call.columns;
     for (std::int64_t r = 0; r < call.rows; ++r) {
@@ -3048,7 +2647,7 @@ struct Loop69 : LoopLists {
       const T* const x5 = rowOf<T>(call, 5, r);
       const T* const x6 = rowOf<T>(call, 6, r);
       const T* const x7 = rowOf<T>(call, 7, r);
-      const T* const x8 = rowOf<T>(call, 8, r);
+      const T v8 = *rowOf<T>(call, 8, r);
       T* const y0 = rowOf<T>(call, 9, r);
       T* const y1 = rowOf<T>(call, 10, r);
       T* const y2 = rowOf<T>(call, 11, r);
@@ -3066,23 +2665,22 @@ struct Loop69 : LoopLists {
         const T v5 = x5[i];
         const T v6 = x6[i];
         const T v7 = x7[i];
-        const T v8 = x8[i];
         const T v9 = Add::of(v0, v1);
         const T v10 = Sigmoid::of(v9);
         const T v11 = Add::of(v2, v3);
         const T v12 = Sigmoid::of(v11);
-        const T v13 = Mul::of(v12, v4);
-        const T v14 = Add::of(v5, v6);
-        const T v15 = Sigmoid::of(v14);
-        const T v16 = Add::of(v7, v8);
-        const T v17 = Tanh::of(v16);
-        const T v18 = Fma::of(v15, v17, v13);
+        const T v13 = Add::of(v4, v5);
+        const T v14 = Sigmoid::of(v13);
+        const T v15 = Add::of(v6, v7);
+        const T v16 = Tanh::of(v15);
+        const T v17 = Mul::of(v12, v8);
+        const T v18 = Fma::of(v14, v16, v17);
         const T v19 = Tanh::of(v18);
         const T v20 = Mul::of(v10, v19);
         y0[i] = v10;
         y1[i] = v12;
-        y2[i] = v15;
-        y3[i] = v17;
+        y2[i] = v14;
+        y3[i] = v16;
         y4[i] = v18;
         y5[i] = v19;
         y6[i] = v20;
@@ -3093,7 +2691,7 @@ struct Loop69 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop70 : LoopLists {
+struct Loop64 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3163,9 +2761,127 @@ struct Loop70 : LoopLists {
   }
 };
 
+// lstm, SimpleRNN in a loop, GRU in a loop and 1 more
+template <class T>
+struct Loop65 : LoopLists {
+  static constexpr std::uint16_t loadCount = 3;
+  static constexpr std::uint32_t singles = 4;
+  static constexpr LoopStep steps[] = {
+      {idOf("sub"), {0, 1}},
+      {idOf("square"), {3}},
+      {idOf("mul"), {2, 3}},
+  };
+  static constexpr std::uint16_t results[] = {4, 5};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      T* const y0 = rowOf<T>(call, 3, r);
+      T* const y1 = rowOf<T>(call, 4, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v3 = Sub::of(v0, v1);
+        const T v4 = Square::of(v3);
+        const T v5 = Mul::of(v2, v3);
+        y0[i] = v4;
+        y1[i] = v5;
+      }
+    }
+  }
+};
+
 // lstm
 template <class T>
-struct Loop71 : LoopLists {
+struct Loop66 : LoopLists {
+  static constexpr std::uint16_t loadCount = 8;
+  static constexpr std::uint32_t singles = 4;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+      {idOf("square"), {3}},
+      {idOf("sub"), {2, 9}},
+      {idOf("mul"), {8, 10}},
+      {idOf("mul"), {11, 4}},
+      {idOf("sub"), {2, 5}},
+      {idOf("mul"), {5, 13}},
+      {idOf("mul"), {12, 14}},
+      {idOf("mul"), {11, 6}},
+      {idOf("sub"), {2, 7}},
+      {idOf("mul"), {7, 17}},
+      {idOf("mul"), {16, 18}},
+      {idOf("mul"), {0, 3}},
+      {idOf("sub"), {2, 1}},
+      {idOf("mul"), {1, 21}},
+      {idOf("mul"), {20, 22}},
+      {idOf("mul"), {11, 7}},
+      {idOf("square"), {6}},
+      {idOf("sub"), {2, 25}},
+      {idOf("mul"), {24, 26}},
+      {idOf("mul"), {11, 5}},
+  };
+  static constexpr std::uint16_t results[] = {15, 19, 23, 27, 28};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      T* const y0 = rowOf<T>(call, 8, r);
+      T* const y1 = rowOf<T>(call, 9, r);
+      T* const y2 = rowOf<T>(call, 10, r);
+      T* const y3 = rowOf<T>(call, 11, r);
+      T* const y4 = rowOf<T>(call, 12, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v3 = x3[i];
+        const T v4 = x4[i];
+        const T v5 = x5[i];
+        const T v6 = x6[i];
+        const T v7 = x7[i];
+        const T v8 = Mul::of(v0, v1);
+        const T v9 = Square::of(v3);
+        const T v10 = Sub::of(v2, v9);
+        const T v11 = Mul::of(v8, v10);
+        const T v12 = Mul::of(v11, v4);
+        const T v13 = Sub::of(v2, v5);
+        const T v14 = Mul::of(v5, v13);
+        const T v15 = Mul::of(v12, v14);
+        const T v16 = Mul::of(v11, v6);
+        const T v17 = Sub::of(v2, v7);
+        const T v18 = Mul::of(v7, v17);
+        const T v19 = Mul::of(v16, v18);
+        const T v20 = Mul::of(v0, v3);
+        const T v21 = Sub::of(v2, v1);
+        const T v22 = Mul::of(v1, v21);
+        const T v23 = Mul::of(v20, v22);
+        const T v24 = Mul::of(v11, v7);
+        const T v25 = Square::of(v6);
+        const T v26 = Sub::of(v2, v25);
+        const T v27 = Mul::of(v24, v26);
+        const T v28 = Mul::of(v11, v5);
+        y0[i] = v15;
+        y1[i] = v19;
+        y2[i] = v23;
+        y3[i] = v27;
+        y4[i] = v28;
+      }
+    }
+  }
+};
+
+// lstm
+template <class T>
+struct Loop67 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -3256,7 +2972,7 @@ struct Loop71 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop72 : LoopLists {
+struct Loop68 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 264;
   static constexpr LoopStep steps[] = {
@@ -3342,7 +3058,7 @@ struct Loop72 : LoopLists {
 
 // SimpleRNN in a loop
 template <class T>
-struct Loop73 : LoopLists {
+struct Loop69 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3377,7 +3093,7 @@ struct Loop73 : LoopLists {
 
 // GRU in a loop
 template <class T>
-struct Loop74 : LoopLists {
+struct Loop70 : LoopLists {
   static constexpr std::uint16_t loadCount = 11;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3451,7 +3167,7 @@ struct Loop74 : LoopLists {
 
 // GRU in a loop
 template <class T>
-struct Loop75 : LoopLists {
+struct Loop71 : LoopLists {
   static constexpr std::uint16_t loadCount = 8;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -3526,100 +3242,9 @@ struct Loop75 : LoopLists {
   }
 };
 
-// LSTM in a loop
-template <class T>
-struct Loop76 : LoopLists {
-  static constexpr std::uint16_t loadCount = 10;
-  static constexpr std::uint32_t singles = 8;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-      {idOf("mul"), {10, 2}},
-      {idOf("square"), {4}},
-      {idOf("sub"), {3, 12}},
-      {idOf("fma"), {11, 13, 5}},
-      {idOf("mul"), {14, 6}},
-      {idOf("sub"), {3, 7}},
-      {idOf("mul"), {7, 16}},
-      {idOf("mul"), {15, 17}},
-      {idOf("mul"), {14, 8}},
-      {idOf("sub"), {3, 9}},
-      {idOf("mul"), {9, 20}},
-      {idOf("mul"), {19, 21}},
-      {idOf("mul"), {10, 4}},
-      {idOf("sub"), {3, 2}},
-      {idOf("mul"), {2, 24}},
-      {idOf("mul"), {23, 25}},
-      {idOf("mul"), {14, 9}},
-      {idOf("square"), {8}},
-      {idOf("sub"), {3, 28}},
-      {idOf("mul"), {27, 29}},
-      {idOf("mul"), {14, 7}},
-  };
-  static constexpr std::uint16_t results[] = {18, 22, 26, 30, 31};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T* const x4 = rowOf<T>(call, 4, r);
-      const T* const x5 = rowOf<T>(call, 5, r);
-      const T* const x6 = rowOf<T>(call, 6, r);
-      const T* const x7 = rowOf<T>(call, 7, r);
-      const T* const x8 = rowOf<T>(call, 8, r);
-      const T* const x9 = rowOf<T>(call, 9, r);
-      T* const y0 = rowOf<T>(call, 10, r);
-      T* const y1 = rowOf<T>(call, 11, r);
-      T* const y2 = rowOf<T>(call, 12, r);
-      T* const y3 = rowOf<T>(call, 13, r);
-      T* const y4 = rowOf<T>(call, 14, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = x2[i];
-        const T v4 = x4[i];
-        const T v5 = x5[i];
-        const T v6 = x6[i];
-        const T v7 = x7[i];
-        const T v8 = x8[i];
-        const T v9 = x9[i];
-        const T v10 = Add::of(v0, v1);
-        const T v11 = Mul::of(v10, v2);
-        const T v12 = Square::of(v4);
-        const T v13 = Sub::of(v3, v12);
-        const T v14 = Fma::of(v11, v13, v5);
-        const T v15 = Mul::of(v14, v6);
-        const T v16 = Sub::of(v3, v7);
-        const T v17 = Mul::of(v7, v16);
-        const T v18 = Mul::of(v15, v17);
-        const T v19 = Mul::of(v14, v8);
-        const T v20 = Sub::of(v3, v9);
-        const T v21 = Mul::of(v9, v20);
-        const T v22 = Mul::of(v19, v21);
-        const T v23 = Mul::of(v10, v4);
-        const T v24 = Sub::of(v3, v2);
-        const T v25 = Mul::of(v2, v24);
-        const T v26 = Mul::of(v23, v25);
-        const T v27 = Mul::of(v14, v9);
-        const T v28 = Square::of(v8);
-        const T v29 = Sub::of(v3, v28);
-        const T v30 = Mul::of(v27, v29);
-        const T v31 = Mul::of(v14, v7);
-        y0[i] = v18;
-        y1[i] = v22;
-        y2[i] = v26;
-        y3[i] = v30;
-        y4[i] = v31;
-      }
-    }
-  }
-};
-
 // softmax forward and backward
 template <class T>
-struct Loop77 : LoopLists {
+struct Loop72 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3663,7 +3288,7 @@ struct Loop77 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop78 : LoopLists {
+struct Loop73 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3692,7 +3317,7 @@ struct Loop78 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop79 : LoopLists {
+struct Loop74 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}};
@@ -3715,7 +3340,7 @@ struct Loop79 : LoopLists {
 
 // logSoftmax forward and backward, many probabilities
 template <class T>
-struct Loop80 : LoopLists {
+struct Loop75 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -3755,7 +3380,7 @@ struct Loop80 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop81 : LoopLists {
+struct Loop76 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 12;
   static constexpr LoopStep steps[] = {
@@ -3789,7 +3414,7 @@ struct Loop81 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop82 : LoopLists {
+struct Loop77 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}, {Fold::Kind::sum, 1}};
@@ -3816,7 +3441,7 @@ struct Loop82 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop83 : LoopLists {
+struct Loop78 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -3863,7 +3488,7 @@ struct Loop83 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop84 : LoopLists {
+struct Loop79 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -3927,7 +3552,7 @@ struct Loop84 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop85 : LoopLists {
+struct Loop80 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3970,7 +3595,7 @@ struct Loop85 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop86 : LoopLists {
+struct Loop81 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -4014,7 +3639,7 @@ struct Loop86 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop87 : LoopLists {
+struct Loop82 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -4039,7 +3664,7 @@ struct Loop87 : LoopLists {
 
 // many probabilities
 template <class T>
-struct Loop88 : LoopLists {
+struct Loop83 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -4067,10 +3692,10 @@ struct Loop88 : LoopLists {
 constexpr CompiledLoop loops[] = {
     loopOf<Loop0, float>(),
     loopOf<Loop0, double>(),
-    loopOf<Loop1, float>(),
     loopOf<Loop1, double>(),
     loopOf<Loop2, float>(),
     loopOf<Loop2, double>(),
+    loopOf<Loop3, float>(),
     loopOf<Loop3, double>(),
     loopOf<Loop4, float>(),
     loopOf<Loop4, double>(),
@@ -4079,45 +3704,41 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop6, float>(),
     loopOf<Loop6, double>(),
     loopOf<Loop7, float>(),
-    loopOf<Loop7, double>(),
     loopOf<Loop8, float>(),
-    loopOf<Loop8, double>(),
     loopOf<Loop9, float>(),
     loopOf<Loop9, double>(),
     loopOf<Loop10, float>(),
-    loopOf<Loop10, double>(),
     loopOf<Loop11, float>(),
+    loopOf<Loop11, double>(),
     loopOf<Loop12, float>(),
-    loopOf<Loop12, double>(),
     loopOf<Loop13, float>(),
     loopOf<Loop13, double>(),
     loopOf<Loop14, float>(),
+    loopOf<Loop14, double>(),
     loopOf<Loop15, float>(),
+    loopOf<Loop15, double>(),
     loopOf<Loop16, float>(),
+    loopOf<Loop16, double>(),
     loopOf<Loop17, float>(),
     loopOf<Loop17, double>(),
     loopOf<Loop18, float>(),
+    loopOf<Loop18, double>(),
     loopOf<Loop19, float>(),
     loopOf<Loop19, double>(),
     loopOf<Loop20, float>(),
     loopOf<Loop20, double>(),
     loopOf<Loop21, float>(),
-    loopOf<Loop21, double>(),
     loopOf<Loop22, float>(),
-    loopOf<Loop22, double>(),
     loopOf<Loop23, float>(),
-    loopOf<Loop23, double>(),
     loopOf<Loop24, float>(),
-    loopOf<Loop24, double>(),
     loopOf<Loop25, float>(),
-    loopOf<Loop25, double>(),
     loopOf<Loop26, float>(),
+    loopOf<Loop26, double>(),
     loopOf<Loop27, float>(),
     loopOf<Loop28, float>(),
     loopOf<Loop29, float>(),
     loopOf<Loop30, float>(),
     loopOf<Loop31, float>(),
-    loopOf<Loop31, double>(),
     loopOf<Loop32, float>(),
     loopOf<Loop33, float>(),
     loopOf<Loop34, float>(),
@@ -4125,25 +3746,30 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop36, float>(),
     loopOf<Loop37, float>(),
     loopOf<Loop38, float>(),
+    loopOf<Loop38, double>(),
     loopOf<Loop39, float>(),
     loopOf<Loop40, float>(),
     loopOf<Loop41, float>(),
+    loopOf<Loop41, double>(),
     loopOf<Loop42, float>(),
+    loopOf<Loop42, double>(),
     loopOf<Loop43, float>(),
-    loopOf<Loop43, double>(),
     loopOf<Loop44, float>(),
     loopOf<Loop45, float>(),
     loopOf<Loop46, float>(),
-    loopOf<Loop46, double>(),
     loopOf<Loop47, float>(),
-    loopOf<Loop47, double>(),
     loopOf<Loop48, float>(),
     loopOf<Loop49, float>(),
     loopOf<Loop50, float>(),
+    loopOf<Loop50, double>(),
     loopOf<Loop51, float>(),
+    loopOf<Loop51, double>(),
     loopOf<Loop52, float>(),
+    loopOf<Loop52, double>(),
     loopOf<Loop53, float>(),
+    loopOf<Loop53, double>(),
     loopOf<Loop54, float>(),
+    loopOf<Loop54, double>(),
     loopOf<Loop55, float>(),
     loopOf<Loop55, double>(),
     loopOf<Loop56, float>(),
@@ -4202,16 +3828,6 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop82, double>(),
     loopOf<Loop83, float>(),
     loopOf<Loop83, double>(),
-    loopOf<Loop84, float>(),
-    loopOf<Loop84, double>(),
-    loopOf<Loop85, float>(),
-    loopOf<Loop85, double>(),
-    loopOf<Loop86, float>(),
-    loopOf<Loop86, double>(),
-    loopOf<Loop87, float>(),
-    loopOf<Loop87, double>(),
-    loopOf<Loop88, float>(),
-    loopOf<Loop88, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY

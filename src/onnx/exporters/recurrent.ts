@@ -3,15 +3,15 @@
 import { evaluate } from '../../evaluate/evaluate.js';
 import { assertUnwritten } from '../../graph/in-flight.js';
 import { constant, isVariable } from '../../graph/leaf.js';
-import { isNode, type Node } from '../../graph/node.js';
+import type { Node } from '../../graph/node.js';
 import { reachable } from '../../graph/topology.js';
 import {
+  type Application,
+  type AppliedDirection,
+  appliedResult,
   type CellKind,
   type GatesOf,
-  type UnrolledDirection,
-  type UnrolledLayer,
-  unrolledResult,
-} from '../../nn/unrolled.js';
+} from '../../nn/applications.js';
 import { broadcastTo, concat, slice, stack, transpose } from '../../ops/index.js';
 import type { Match } from './patterns.js';
 import type { Exported } from './row.js';
@@ -80,53 +80,28 @@ const operators: { readonly [K in CellKind]: Operator<K> } = {
   },
 };
 
-/** Returns the layers up to the given one, from the first. */
-function layersOf(last: UnrolledLayer): UnrolledLayer[] {
-  const layers = [last];
-  for (let { reads } = last; !isNode(reads) && !isList(reads); { reads } = reads) {
-    layers.unshift(reads);
-  }
-  return layers;
-}
-
-const isList = (reads: UnrolledLayer['reads']): reads is readonly Node[] => Array.isArray(reads);
-
 /** Returns the states before the first time step of a layer, those of one direction after another. */
-function initialOf({ kind, directions }: UnrolledLayer): Node[] {
+function initialOf({ kind, directions }: Application): Node[] {
   return operators[kind].states.flatMap((state) =>
     directions.flatMap(({ initial }) => (initial === undefined ? [] : [initial[state] as Node])),
   );
 }
 
-/** What a layer reads, if it is the first: the sequence, or its time steps; and the initial states. */
-function inputsOf(layer: UnrolledLayer): Node[] {
-  const { reads } = layer;
-  const sequence = isNode(reads) ? [reads] : isList(reads) ? reads : [];
-  return [...sequence, ...initialOf(layer)];
-}
-
 /**
- * Returns how a result of a recurrent layer is exported. ONNX Runtime has these operators in float32 only, so layers of
- * float64 are exported as the nodes of their time steps.
+ * Returns how a result of a recurrent layer is exported. ONNX Runtime has these operators in float32 only, and its GRU
+ * without steps ends the process, so layers of float64 and of no steps are exported as their loops.
  */
 export function recurrentMatch(node: Node): Match | undefined {
-  const result = node.dtype === 'float32' ? unrolledResult(node) : undefined;
-  if (result === undefined) return undefined;
-  const layers = layersOf(result.layer);
+  const result = node.dtype === 'float32' ? appliedResult(node) : undefined;
+  if (result === undefined || result.application.xs.shape[0] === 0) return undefined;
+  const { application, last } = result;
   return {
-    inputs: layers.flatMap(inputsOf),
+    inputs: [application.xs, ...initialOf(application)],
     emit: (exported) => {
-      const names = [...exported.names];
-      let values: readonly string[] = [];
-      for (const layer of layers) {
-        const own = names.splice(0, inputsOf(layer).length);
-        const before = values;
-        values = exported.once(layer, () => layered(exported, layer, own, before[0]));
-      }
-      const { layer, last } = result;
+      const values = exported.once(application, () => layered(exported, application));
       if (last === undefined) return values[0] as string;
-      const index = operators[layer.kind].states.indexOf(last.state);
-      return stateOf(exported, layer, values[index + 1] as string, last.direction);
+      const index = operators[application.kind].states.indexOf(last.state);
+      return stateOf(exported, application, values[index + 1] as string, last.direction);
     },
   };
 }
@@ -136,25 +111,12 @@ export function recurrentMatch(node: Node): Match | undefined {
  * as the operator has them, [directions, batch, units].
  */
 function layered(
-  { emitter }: Exported,
-  layer: UnrolledLayer,
-  names: readonly string[],
-  before: string | undefined,
+  { emitter, names }: Exported,
+  { kind, directions, name }: Application,
 ): readonly string[] {
-  const { kind, directions, reads, name } = layer;
   const { type, states, attributes } = operators[kind];
   const both = directions.length === 2;
-  const initial = initialOf(layer).length;
-  const steps = names.slice(0, names.length - initial);
-  const x =
-    before ??
-    (isNode(reads)
-      ? (steps[0] as string)
-      : emitter.op(
-          'Concat',
-          steps.map((step) => emitter.unsqueeze(step, [0])),
-          { axis: 0 },
-        ));
+  const [x, ...started] = names as readonly [string, ...string[]];
   const weights = directions.map((direction) => weightsOf(kind, direction));
   const [w, r, b] = (['input', 'recurrent', 'bias'] as const).map((key, index) => {
     const all = stack(
@@ -166,7 +128,6 @@ function layered(
     }
     return emitter.constant(evaluate(all), `${name}.${'WRB'[index]}`);
   });
-  const started = names.slice(names.length - initial);
   const initials = states.flatMap((_, index) => {
     const own = started.slice(index * directions.length, (index + 1) * directions.length);
     if (own.length === 0) return [];
@@ -191,14 +152,14 @@ function layered(
   return [emitter.op('Reshape', [turned, emitter.ints([0, 0, 2 * units])]), ...last];
 }
 
-function weightsOf<K extends CellKind>(kind: K, { gates }: UnrolledDirection): Weights {
+function weightsOf<K extends CellKind>(kind: K, { gates }: AppliedDirection): Weights {
   return operators[kind].weights(gates as GatesOf[K]);
 }
 
 /** Emits the last state of a direction. */
 function stateOf(
   { emitter }: Exported,
-  { directions }: UnrolledLayer,
+  { directions }: Application,
   states: string,
   direction: number,
 ): string {

@@ -1,9 +1,11 @@
 /** Loops: each is one operator Scan, whose graph is the body of the loop. */
 
 import { activeCarries } from '../../evaluate/loop.js';
+import type { Shape } from '../../graph/dimension.js';
 import { dividedInputs, type Loop, type LoopResult, rootOf } from '../../graph/loop.js';
 import type { Node } from '../../graph/node.js';
 import { reachable } from '../../graph/topology.js';
+import type { DType } from '../../tensor/dtype.js';
 import { type Emitter, valueInfo } from './emitter.js';
 import { attributesOf, type Exported, type Rows, row } from './row.js';
 
@@ -28,10 +30,14 @@ function scan(exported: Exported): Readonly<Record<string, string>> {
   const startOf = (result: LoopResult) =>
     result.kind === 'last'
       ? (initial[loop.carries.indexOf(result.carry)] as string)
-      : zeros(emitter, result.node);
+      : zeros(emitter, result.node.dtype, result.node.shape);
   if (loop.steps === 0) {
     // ONNX Runtime does not run a Scan of no steps.
-    return Object.fromEntries(results.map(([key, result]) => [key, startOf(result)]));
+    const emptyOf = (result: LoopResult) =>
+      result.kind === 'rows'
+        ? zeros(emitter, result.node.dtype, [0, ...result.node.shape])
+        : startOf(result);
+    return Object.fromEntries(results.map(([key, result]) => [key, emptyOf(result)]));
   }
 
   // The operator returns the states, and then the rows.
@@ -99,7 +105,7 @@ function scan(exported: Exported): Readonly<Record<string, string>> {
   return Object.fromEntries(results.map(([key, result]) => [key, made[placeOf(result)] as string]));
 }
 
-function zeros(emitter: Emitter, { dtype, shape }: Node): string {
+function zeros(emitter: Emitter, dtype: DType, shape: Shape): string {
   const zero = emitter.number(0, dtype);
   return shape.length === 0 ? zero : emitter.op('Expand', [zero, emitter.dims(shape)]);
 }
