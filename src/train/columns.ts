@@ -9,6 +9,9 @@ import type { TypedArray } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 
+/** The name of the batch dimension of an input. */
+export const batchName = 'batch';
+
 /** The memory and the shape of one example. */
 export interface Example {
   readonly data: TypedArray;

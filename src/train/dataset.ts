@@ -5,9 +5,8 @@ import { assertList, isList, reading } from '../arguments/read.js';
 import type { Signature } from '../compile/signature.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { labelOf } from '../evaluate/bind.js';
-import { type Dim, sameShape } from '../graph/dimension.js';
+import type { Dim } from '../graph/dimension.js';
 import type { Input } from '../graph/leaf.js';
-import type { Node } from '../graph/node.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import {
@@ -18,7 +17,8 @@ import {
   type TensorLike,
 } from '../tensor/tensor.js';
 import { type BucketSizes, type Buckets, bucketsOf } from './buckets.js';
-import { type Column, intact, type PaddedColumn } from './columns.js';
+import { carriedIn, hintFor, listed, type ProgramNodes } from './carried-inputs.js';
+import { batchName, type Column, intact, type PaddedColumn } from './columns.js';
 
 /**
  * The examples for one input: a tensor with examples along axis 0, or a list with a tensor for each example. The tensors
@@ -47,9 +47,6 @@ type ColumnOf<T extends Signature, N extends keyof T['inputs']> = DatasetColumn<
   T['inputs'][N]['dtype']
 >;
 
-/** The name of the batch dimension of an input. */
-export const batchName = 'batch';
-
 export interface Examples {
   readonly rows: number;
   readonly columns: readonly Column[];
@@ -62,13 +59,6 @@ export interface Examples {
   readonly longest: ReadonlyMap<string, number>;
   /** The inputs that are carried from minibatch to minibatch, by name. The dataset does not have them. */
   readonly carried: ReadonlyMap<string, Input>;
-}
-
-/** The nodes of a program. */
-export interface ProgramNodes {
-  readonly inputs: ReadonlyMap<string, Input>;
-  readonly outputs: ReadonlyMap<string, Node>;
-  readonly metrics: ReadonlySet<string>;
 }
 
 export interface ExamplesOptions {
@@ -162,62 +152,6 @@ function columnsIn(
     );
   }
   return given;
-}
-
-function listed(names: ReadonlyMap<string, unknown>): string {
-  return [...names.keys()].map((key) => `'${key}'`).join(', ') || 'none';
-}
-
-/**
- * Returns the inputs that the dataset does not have and that have the name of an output, whose value they get in the next
- * minibatch.
- * @throws GraphError if such an input does not have exactly one dimension 'batch'; DTypeError or ShapeError if it does not
- *   have the dtype and the shape of the output
- */
-function carriedIn(
-  context: string,
-  { inputs, outputs, metrics }: ProgramNodes,
-  given: ReadonlyMap<string, unknown>,
-): ReadonlyMap<string, Input> {
-  const found = [...inputs].filter(([name]) => {
-    return given.get(name) === undefined && outputs.has(name) && !metrics.has(name);
-  });
-  for (const [name, input] of found) {
-    const { dtype, shape } = outputs.get(name) as Node;
-    const what = `${context}: stateful: ${labelOf(name, input)} is ${input.dtype} ${formatShape(input.shape)}`;
-    if (input.shape.filter((dim) => dim === batchName).length !== 1) {
-      throw new GraphError(
-        `${what}: expected exactly one dimension '${batchName}', because each row is carried to the same row of the next minibatch`,
-      );
-    }
-    const came = `${what}, but the output '${name}', whose value it gets in the next minibatch, is ${dtype} ${formatShape(shape)}`;
-    if (dtype !== input.dtype) throw new DTypeError(came);
-    if (!sameShape(shape, input.shape)) throw new ShapeError(came);
-  }
-  return new Map(found);
-}
-
-/** @throws ValueError if no input of a stateful program is carried */
-export function assertCarries(
-  context: string,
-  { carried }: Examples,
-  { inputs, outputs, metrics }: ProgramNodes,
-): void {
-  if (carried.size > 0) return;
-  const names = new Map([...outputs].filter(([name]) => !metrics.has(name)));
-  throw new ValueError(
-    `${context}: stateful: expected an input that has the name of an output and is not in the dataset, because it gets the value of this output in the next minibatch (inputs: ${listed(inputs)}; outputs: ${listed(names)})`,
-  );
-}
-
-/** Returns the end of the error if the dataset lacks an input. */
-function hintFor(name: string, { outputs, metrics }: ProgramNodes, stateful: boolean): string {
-  const names = new Map([...outputs].filter(([output]) => !metrics.has(output)));
-  if (stateful) {
-    return `; with stateful, an input that is carried has the name of an output (outputs: ${listed(names)})`;
-  }
-  if (!names.has(name)) return '';
-  return '; to carry it from minibatch to minibatch, give the option stateful: true';
 }
 
 /** A column whose examples fit its input, but may differ from those of other columns. */

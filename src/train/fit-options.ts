@@ -84,7 +84,10 @@ export const fitOptions = declareOptions('fit', {
    */
   checkFinite: optional(flag),
   /** A program over the same parameters, without updates, and the dataset that it runs on after each epoch. */
-  validate: optional(checkedLater<FitValidation>('{ program, dataset, batchSize, buckets }'), 'validation'),
+  validate: optional(
+    checkedLater<FitValidation>('{ program, dataset, batchSize, buckets }'),
+    'validation',
+  ),
   /**
    * Called after every step and before the next step, for example to set a rate. With this callback, each step is a
    * native call of its own, and training continues only in a later turn of the event loop. Without it, one native call

@@ -7,7 +7,8 @@
 import type { Stepper } from '../compile/stepper.js';
 import type { DType, TypedArray } from '../tensor/dtype.js';
 import { Carried, type CarriedState } from './carried.js';
-import { batchName, type Examples } from './dataset.js';
+import { batchName } from './columns.js';
+import type { Examples } from './dataset.js';
 import { bucketAt, type Plan, sameBucket } from './minibatches.js';
 import { Staging, type StepShapes, stepShapes } from './staging.js';
 

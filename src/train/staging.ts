@@ -5,8 +5,8 @@ import { bindDim } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';
 import { bytesOf, type DType, sharedArray, type TypedArray } from '../tensor/dtype.js';
 import { sizeOf } from '../tensor/shape.js';
-import { type Column, type Geometry, gather, geometryOf } from './columns.js';
-import { batchName, type Examples } from './dataset.js';
+import { batchName, type Column, type Geometry, gather, geometryOf } from './columns.js';
+import type { Examples } from './dataset.js';
 import { Turns } from './turns.js';
 
 /** The number of elements that are copied at a time into a minibatch, which takes a fraction of a millisecond. */

@@ -7,7 +7,8 @@ import { nextDrawSeed } from '../graph/seed.js';
 import type { DType, TypedArray } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/tensor.js';
 import type { CarriedState } from './carried.js';
-import { assertCarries, type Dataset, type Examples, examplesOf } from './dataset.js';
+import { assertCarries } from './carried-inputs.js';
+import { type Dataset, type Examples, examplesOf } from './dataset.js';
 import type { BatchRecord, FitOptions } from './fit-options.js';
 import {
   type EpochRecord,
