@@ -94,9 +94,10 @@ export function gather(
     return;
   }
   const shape = paddedShape(column, bindings);
+  const inner = sizeOf(shape.slice(column.axis));
   for (let index = 0; index < rows.length; index++) {
     const example = column.example(rows[index] as number);
-    place(example, target, shape, { axis: column.axis, batch, row: from + index });
+    place(example, target, { shape, axis: column.axis, inner, batch, row: from + index });
   }
 }
 
@@ -108,38 +109,47 @@ export function intact({ name, input }: Pick<AnyColumn, 'name' | 'input'>, tenso
   );
 }
 
+/** A row of a minibatch. */
+interface Row {
+  /** The shape to which examples are padded. */
+  readonly shape: readonly number[];
+  /** The number of dimensions before the batch dimension, and the product of the sizes after it. */
+  readonly axis: number;
+  readonly inner: number;
+  readonly batch: number;
+  readonly row: number;
+}
+
 const first = new Int32Array(1);
 
-/** Copies one example to a row of a minibatch, whose examples have the given shape. */
-function place(
-  { data, shape: own }: Example,
-  target: TypedArray,
-  shape: readonly number[],
-  { axis, batch, row }: { readonly axis: number; readonly batch: number; readonly row: number },
-): void {
+/** Copies one example to a row of a minibatch. */
+function place({ data, shape: own }: Example, target: TypedArray, to: Row): void {
   if (data.length === 0) return;
+  const { shape, axis, inner, batch, row } = to;
   // In the dimensions after the last padded one, the example is as long as the minibatch. So it consists of blocks that
   // lie together: those of this dimension and the later ones.
-  const last = own.reduce((found, size, dim) => (size === shape[dim] ? found : dim), -1);
-  const start = Math.max(0, last);
-  const block = sizeOf(own.slice(start));
-  const inner = sizeOf(shape.slice(axis));
-  // The distances, in the minibatch, of the elements along each dimension.
-  const strides = own.map((_, dim) => {
-    return sizeOf(shape.slice(dim + 1)) * (dim < axis ? batch : 1);
-  });
-  const blocks = data.length / block;
-  const position = new Array<number>(start).fill(0);
-  for (let index = 0; index < blocks; index++) {
-    const offset = position.reduce((sum, at, dim) => sum + at * (strides[dim] as number), 0);
-    const source = blocks === 1 ? data : data.subarray(index * block, (index + 1) * block);
-    if (start < axis) {
-      const rows = sizeOf(own.slice(start, axis)) * batch * inner;
-      const part = target.subarray(offset, offset + rows);
-      gatherRows(part, source, first, { from: row, batch, inner });
-    } else {
-      target.set(source, offset + row * inner);
+  let start = own.length;
+  while (start > 0 && own[start - 1] === shape[start - 1]) start--;
+  start = Math.max(0, start - 1);
+  const copy = (block: TypedArray, offset: number) => {
+    if (start >= axis) {
+      target.set(block, offset + row * inner);
+      return;
     }
+    const part = target.subarray(offset, offset + block.length * batch);
+    gatherRows(part, block, first, { from: row, batch, inner });
+  };
+  if (start === 0) {
+    copy(data, 0);
+    return;
+  }
+  // The distances, in the minibatch, of the elements along each dimension.
+  const strides = own.map((_, dim) => sizeOf(shape.slice(dim + 1)) * (dim < axis ? batch : 1));
+  const block = sizeOf(own.slice(start));
+  const position = new Array<number>(start).fill(0);
+  for (let from = 0; from < data.length; from += block) {
+    const offset = position.reduce((sum, at, dim) => sum + at * (strides[dim] as number), 0);
+    copy(data.subarray(from, from + block), offset);
     // Count to the next block.
     for (let dim = start - 1; dim >= 0; dim--) {
       position[dim] = (position[dim] as number) + 1;

@@ -107,12 +107,7 @@ export function examplesOf(
     throw new ValueError(`${context}: the dataset has no examples: every tensor has 0 rows`);
   const ragged = raggedSizes(read, rows);
   const fixed = fixedSizes(read, ragged);
-  const isList = read.find(({ tensors }) => tensors !== undefined);
-  if (carried.size > 0 && isList) {
-    throw new ValueError(
-      `${context}: with stateful, a row of a minibatch continues in the next one, so all minibatches need the same shape; ${labelOf(isList.name, isList.input)} is fed with a list: expected one tensor`,
-    );
-  }
+  if (carried.size > 0) assertEqualSizes(context, ragged);
   if (carried.size > 0 && rows % batchSize !== 0) {
     throw new ValueError(
       `${context}: with stateful, every minibatch needs batchSize rows, but the dataset has ${rows} examples, which is no multiple of batchSize ${batchSize}`,
@@ -207,6 +202,8 @@ function readColumn({
   }
   const each = `${context}: ${what}: expected a list of examples of ${input.dtype} ${formatShape(rest)}`;
   const tensors = list.map((example, index) => {
+    // Making the texts of errors would take most of the time.
+    if (isTensor(example) && fits(example, input, rest) && isWhole(example)) return example;
     const at = `example ${index}`;
     return fitting(example, input, rest, each, `${context}: ${label}: ${at}`, `${at} is`);
   });
@@ -242,11 +239,21 @@ function fitting(
   if (tensor.dtype !== input.dtype) {
     throw new DTypeError(`${wanted}, but ${came} ${tensor.dtype} ${formatShape(tensor.shape)}`);
   }
-  const fits =
-    tensor.shape.length === shape.length &&
-    shape.every((dim, axis) => typeof dim === 'string' || dim === tensor.shape[axis]);
-  if (!fits) throw new ShapeError(`${wanted}, but ${came} ${formatShape(tensor.shape)}`);
+  if (!fits(tensor, input, shape)) {
+    throw new ShapeError(`${wanted}, but ${came} ${formatShape(tensor.shape)}`);
+  }
   return tensor;
+}
+
+/** Whether a tensor has the dtype of the input and the given shape. */
+function fits(tensor: Tensor, { dtype }: Input, shape: readonly Dim[]): boolean {
+  if (tensor.dtype !== dtype || tensor.shape.length !== shape.length) return false;
+  return shape.every((dim, axis) => typeof dim === 'string' || dim === tensor.shape[axis]);
+}
+
+/** Whether the memory of a tensor was neither transferred away nor resized. */
+function isWhole({ data, shape }: Tensor): boolean {
+  return data.length === sizeOf(shape);
 }
 
 /** The sizes of the examples in a dimension of a list of examples, and the column that has them. */
@@ -286,6 +293,17 @@ function raggedSizes(read: readonly ReadColumn[], rows: number): ReadonlyMap<str
     });
   }
   return found;
+}
+
+/** @throws ValueError if examples differ in size, so that not every minibatch would have the same shape */
+function assertEqualSizes(context: string, ragged: ReadonlyMap<string, Ragged>): void {
+  for (const [name, { sizes, by }] of ragged) {
+    const other = sizes.findIndex((size) => size !== sizes[0]);
+    if (other < 0) continue;
+    throw new ValueError(
+      `${context}: with stateful, a row of a minibatch continues in the next one, so all examples need the same size, but '${name}' is ${sizes[0]} in example 0 and ${sizes[other]} in example ${other} for ${labelOf(by.name, by.input)}`,
+    );
+  }
 }
 
 /**

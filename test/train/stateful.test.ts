@@ -385,7 +385,7 @@ describe('stateful is refused, before any step runs,', () => {
       "'n'",
     ],
     [
-      'with a list of examples',
+      'with examples of several sizes',
       () => {
         const ragged = fb.input('ragged', ['steps', 'batch'], float64);
         const total = input(['batch']);
@@ -394,7 +394,7 @@ describe('stateful is refused, before any step runs,', () => {
       { ragged: [[1], [1, 2]] },
       { batchSize: 2 },
       'ValueError',
-      "all minibatches need the same shape; [input 'ragged'] is fed with a list: expected one tensor",
+      "so all examples need the same size, but 'steps' is 1 in example 0 and 2 in example 1 for [input 'ragged']",
     ],
     [
       'if it is no flag',
