@@ -22,6 +22,7 @@ export type { EpochRecord, History, Means, ProgramMeans, ValidationMeans } from 
  *   [steps, batch, features] needs a tensor of shape [examples, steps, features], or a list with a tensor [steps, features]
  *   for each example, which may differ in the sizes of named dimensions. The examples of a minibatch are then padded with
  *   zeros at their ends to one size of the option `buckets`. The tensors are read during the whole training.
+ *   With the option `stateful`, inputs that have the names of outputs are left out.
  * @returns for each epoch, the means of those outputs and metrics of the program that have only one element
  * @throws (rejects with) ValueError, ShapeError, DTypeError or GraphError, before the first run, if an option is
  *   unknown, if the options or the dataset do not fit the program, or if they do not fit the training that `from`
