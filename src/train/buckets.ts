@@ -79,7 +79,9 @@ export function bucketsOf(
   const used = [...new Set(keys)].sort((a, b) => a - b);
   const bounds = used.map(boundsOf);
   // Minibatches that a bucket cannot fill are padded to a later one, so the last must hold all examples.
-  const largest = names.map((_, dim) => Math.max(...bounds.map((sizes) => sizes[dim] as number)));
+  const largest = names.map((_, dim) => {
+    return bounds.reduce((most, sizes) => Math.max(most, sizes[dim] as number), 0);
+  });
   if (!bounds.some((sizes) => holds(sizes, largest))) bounds.push(largest);
   const indices = new Map(used.map((key, index) => [key, index]));
   return {
@@ -188,30 +190,36 @@ export function chosenSizes(sizes: Int32Array, most: number, least: number): rea
     counts.set(rounded, (counts.get(rounded) ?? 0) + 1);
   }
   const choices = [...counts.keys()].sort((a, b) => a - b);
-  // The number of examples that have at most the choice of this position, less one.
-  const upTo = [0];
+  const upTo = [0]; // upTo[n]: the number of examples that the first n choices hold
   for (const choice of choices) upTo.push((upTo.at(-1) as number) + (counts.get(choice) as number));
-  // best[n]: the least number of padded steps of the first n choices, and the first choice of their last bucket.
-  let best = choices.map((_, index) => ({
-    cost: (choices[index] as number) * (upTo[index + 1] as number),
-    lists: [choices[index] as number] as readonly number[],
-  }));
-  let found = best.at(-1) as (typeof best)[number];
+  const between = (first: number, end: number) => (upTo[end] as number) - (upTo[first] as number);
+  // For each choice, the best list that ends with it, for the examples that it holds. First the lists of one size, then
+  // those of two, and so on: the best list of n sizes continues a best list of n - 1.
+  let best: Choice[] = choices.map((choice, index) => {
+    return { padded: choice * between(0, index + 1), sizes: [choice] };
+  });
+  let found = best.at(-1) as Choice;
   for (let count = 2; count <= Math.min(most, choices.length); count++) {
-    best = choices.map((choice, end) => {
-      let least_ = { cost: Infinity, lists: [] as readonly number[] };
-      for (let before = 0; before < end; before++) {
-        const own = (upTo[end + 1] as number) - (upTo[before + 1] as number);
-        if (own < least || (count === 2 && (upTo[before + 1] as number) < least)) continue;
-        const { cost, lists } = best[before] as (typeof best)[number];
-        if (cost + choice * own < least_.cost) {
-          least_ = { cost: cost + choice * own, lists: [...lists, choice] };
+    best = choices.map((choice, index) => {
+      let chosen: Choice = { padded: Infinity, sizes: [] };
+      for (let last = 0; last < index; last++) {
+        const own = between(last + 1, index + 1);
+        const enough = own >= least && (count > 2 || between(0, last + 1) >= least);
+        const { padded, sizes } = best[last] as Choice;
+        if (enough && padded + choice * own < chosen.padded) {
+          chosen = { padded: padded + choice * own, sizes: [...sizes, choice] };
         }
       }
-      return least_;
+      return chosen;
     });
-    const last = best.at(-1) as (typeof best)[number];
-    if (last.cost < found.cost) found = last;
+    const last = best.at(-1) as Choice;
+    if (last.padded < found.padded) found = last;
   }
-  return found.lists;
+  return found.sizes;
+}
+
+/** Sizes, and the steps that all examples have together if each is padded to one of them. */
+interface Choice {
+  readonly padded: number;
+  readonly sizes: readonly number[];
 }

@@ -14,6 +14,8 @@ export interface Plan {
 
 /** The number of examples that are assigned at a time, which takes a fraction of a millisecond. */
 const unitExamples = 2 ** 15;
+/** The number of minibatches that are put in order at a time. */
+const unitBatches = 2 ** 10;
 
 export class Minibatches {
   readonly #rows: number;
@@ -54,6 +56,7 @@ export class Minibatches {
     return this.#reordered(plan.order, plan.buckets, await this.#batches.order(epoch));
   }
 
+  /** Cuts the examples, which are in the given order, into minibatches of one bucket each. */
   async #cut(order: Int32Array, bucketOf: Int32Array): Promise<Plan> {
     const count = this.#buckets.bindings.length;
     const batchSize = this.#batchSize;
@@ -82,27 +85,33 @@ export class Minibatches {
     });
     const cut = new Int32Array(order.length);
     const buckets = new Int32Array(Math.ceil(order.length / batchSize)).fill(count - 1);
-    const pending: number[][] = Array.from({ length: count }, () => []);
+    // The examples that remain of smaller buckets.
+    const pending: Int32Array[][] = Array.from({ length: count }, () => []);
     let begin = 0;
     for (let bucket = 0; bucket < count; bucket++) {
-      const earlier = pending[bucket] as number[];
-      const own = sorted.subarray(starts[bucket], ends[bucket + 1]);
-      const full = Math.floor((earlier.length + own.length) / batchSize);
-      const end = begin + full * batchSize;
-      const all = begin + earlier.length + own.length;
-      cut.set(earlier, begin);
-      cut.set(own, begin + earlier.length);
+      let all = begin;
+      for (const some of [
+        ...(pending[bucket] as Int32Array[]),
+        sorted.subarray(starts[bucket], ends[bucket + 1]),
+      ]) {
+        cut.set(some, all);
+        all += some.length;
+      }
+      const end = all - ((all - begin) % batchSize);
       buckets.fill(bucket, begin / batchSize, end / batchSize);
       if (bucket < count - 1) {
-        pending[this.#buckets.next[bucket] as number]?.push(...cut.subarray(end, all));
+        const next = this.#buckets.next[bucket] as number;
+        pending[next]?.push(cut.slice(end, all));
       }
       begin = end;
     }
     return { order: cut, buckets };
   }
 
-  #reordered(order: Int32Array, buckets: Int32Array, batches: Int32Array): Plan {
+  /** Returns the minibatches in the order `batches`; a last one that is smaller stays the last. */
+  async #reordered(order: Int32Array, buckets: Int32Array, batches: Int32Array): Promise<Plan> {
     const size = this.#batchSize;
+    const turns = new Turns();
     const shuffled: Plan & { readonly buckets: Int32Array } = {
       order: order.slice(),
       buckets: buckets.slice(),
@@ -111,6 +120,7 @@ export class Minibatches {
       const from = batches[batch] as number;
       shuffled.order.set(order.subarray(from * size, (from + 1) * size), batch * size);
       shuffled.buckets[batch] = buckets[from] as number;
+      if (batch % unitBatches === 0) await turns.pass();
     }
     return shuffled;
   }

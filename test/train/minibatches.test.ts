@@ -83,6 +83,13 @@ describe('the minibatches of an epoch', () => {
     ]);
   });
 
+  it('may be so large that nearly all examples remain in each bucket', async () => {
+    const lengths = Array.from({ length: 500_000 }, (_, index) => index % 3);
+    const plan = await new Minibatches(500_000, 400_000, bucketed(lengths, [1, 2])).plan();
+    expect([...(plan.buckets ?? [])]).toEqual([1, 1]);
+    expect(new Set(plan.order).size).toBe(500_000);
+  });
+
   it('of one bucket that are adjacent can run in one call', () => {
     const plan = { order: inOrder(10), buckets: Int32Array.of(0, 0, 1, 0, 0) };
     expect([0, 2, 4, 6].map((start) => sameBucket(plan, start, 2, 9))).toEqual([2, 1, 1, 2]);

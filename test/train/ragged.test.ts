@@ -171,6 +171,13 @@ describe('a training on ragged data', () => {
           const [padded = 0] = outputs.xs?.shape ?? [];
           const own = [...(outputs.lengths as fb.Tensor).data];
           seen.push([epoch, batch, rows, padded, ...own]);
+          // The padding is 0, although the memory was used for other minibatches before.
+          const { data } = outputs.xs as fb.Tensor;
+          data.forEach((value, index) => {
+            const [step, row] = [Math.floor(index / (2 * rows)), Math.floor(index / 2) % rows];
+            if (step >= (own[row] as number)) expect(value).toBe(0);
+            else expect(value).not.toBe(0);
+          });
           expect(Math.max(...own)).toBeLessThanOrEqual(padded);
           expect([2, 4, 6]).toContain(padded);
         },
