@@ -227,6 +227,8 @@ export {
   type TensorOptions,
   tensor,
 } from './tensor/tensor.js';
+export type { BucketSizes } from './train/buckets.js';
+export type { CarriedState } from './train/carried.js';
 export {
   type Checkpoint,
   type CheckpointOptions,
@@ -235,7 +237,7 @@ export {
   type ResumeOptions,
   resume,
 } from './train/checkpoint.js';
-export type { Dataset } from './train/dataset.js';
+export type { Dataset, DatasetColumn, DatasetOf } from './train/dataset.js';
 export {
   type BatchRecord,
   type EpochRecord,

@@ -170,14 +170,14 @@ export function readSafetensors(file: string, open: OpenFile, options: LoadOptio
 }
 
 /**
- * Reads tensors into variables.
- * @param choose returns the variables to write to, by the names of their tensors in the file. All these tensors must be
- *   readable. If `choose` or the reading of a tensor throws, no variable is written.
+ * Reads tensors into variables. Returns the tensors that were read, by name.
+ * @param choose returns the variables to write to, by the names of their tensors in the file. A tensor whose variable is
+ *   undefined is read, and written to none. All these tensors must be readable. If `choose` or the reading of a tensor throws, no variable is written.
  */
 export function restoreTensors(
   file: string,
   open: OpenFile,
-  choose: (header: Header) => ReadonlyMap<string, Variable>,
+  choose: (header: Header) => ReadonlyMap<string, Variable | undefined>,
 ): Record<string, Tensor> {
   const { header, dataStart } = readHeader(file, open);
   const wanted = choose(header);

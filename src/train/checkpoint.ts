@@ -21,6 +21,7 @@ import { layOut, restoreTensors } from '../io/safetensors.js';
 import { absolutePathOf, type FilePath, type FileSource, sourceOf } from '../io/sources.js';
 import { described } from '../io/stored.js';
 import { allocate, type Tensor } from '../tensor/tensor.js';
+import { type CarriedState, carriedName } from './carried.js';
 import { adaptedTo } from './optimizer-states.js';
 import { formatProgress, type Progress, parseProgress } from './progress.js';
 
@@ -64,6 +65,11 @@ export interface Checkpoint {
   readonly runs: readonly number[];
   /** The progress of `fit`; undefined if `fit` did not write the file. */
   readonly progress: Progress | undefined;
+  /**
+   * The values of the inputs that `fit` carries from minibatch to minibatch (its option `stateful`), by the names of the
+   * inputs. Absent unless `fit` wrote the file in the midst of an epoch.
+   */
+  readonly carried?: CarriedState;
   /** The strings of the user that were given to `checkpoint`. */
   readonly metadata: Metadata;
 }
@@ -134,17 +140,23 @@ export function resume(file: FileSource, options: ResumeOptions): Checkpoint {
     const names = entries.map((entry) => entry.name);
     const { wanted, ignored } = adaptedTo(names, leaves, updates);
     fitting('resume', name, entries, wanted);
-    refuseOthers(name, header, leaves.size, (entry) => wanted.has(entry) || ignored.has(entry));
+    const carried = names.filter((entry) => !leaves.has(entry) && carriedName(entry) !== undefined);
+    const known = new Set([...wanted.keys(), ...ignored, ...carried]);
+    refuseOthers(name, header, leaves.size, known);
     // Set each count to its present value. A busy or disposed program then throws here, before anything is changed.
     for (const program of programs) {
       const { runs } = program;
       program.runs = runs;
     }
-    return wanted;
+    return new Map([...wanted, ...carried.map((entry) => [entry, undefined] as const)]);
   };
-  read((open) => restoreTensors(name, open, choose));
+  const tensors = read((open) => restoreTensors(name, open, choose));
   for (const [index, program] of programs.entries()) program.runs = found.runs[index] as number;
-  return found;
+  const carried = Object.entries(tensors).flatMap(([entry, tensor]) => {
+    const input = leaves.has(entry) ? undefined : carriedName(entry);
+    return input === undefined ? [] : [[input, tensor] as const];
+  });
+  return { ...found, ...(carried.length > 0 && { carried: Object.fromEntries(carried) }) };
 }
 
 /**
@@ -277,9 +289,9 @@ function refuseOthers(
   file: string,
   { entries }: Header,
   leaves: number,
-  known: (name: string) => boolean,
+  known: ReadonlySet<string>,
 ): void {
-  const other = entries.find(({ name }) => !known(name));
+  const other = entries.find(({ name }) => !known.has(name));
   if (other === undefined) return;
   throw new FormatError(
     `${file}: expected the ${leaves} leaves of the updates, but it also has '${other.name}': it belongs to another graph`,

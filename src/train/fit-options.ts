@@ -4,10 +4,11 @@ import { callback, checkedLater, flag, seedNumber, wholeNumber } from '../argume
 import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import { abortSignal } from '../compile/flight.js';
 import type { Program } from '../compile/program.js';
-import type { FeedsOf, MetricsField, Signature, TensorsOf } from '../compile/signature.js';
+import type { MetricsField, Signature, TensorsOf } from '../compile/signature.js';
 import type { Stepper } from '../compile/stepper.js';
+import { bucketSizes } from './buckets.js';
 import type { Checkpoint } from './checkpoint.js';
-import type { Dataset } from './dataset.js';
+import type { Dataset, DatasetOf } from './dataset.js';
 import type { EpochRecord } from './history.js';
 import type { FitCheckpoints } from './saver.js';
 
@@ -35,6 +36,8 @@ export const validateOptions = declareOptions('fit: validate', {
   dataset: required(checkedLater<Dataset>('a record of tensors by the names of inputs'), 'data'),
   /** The number of examples in a run of this program; by default the `batchSize` of the training. */
   batchSize: optional(wholeNumber(1), 'batch'),
+  /** The sizes to which minibatches of this dataset are padded, as the option `buckets` of `fit`. */
+  buckets: optional(bucketSizes),
 });
 
 /** The option `validate` of `fit`. `V` is the signature of the program. */
@@ -43,7 +46,7 @@ export interface FitValidation<V extends Signature = Signature>
   /** A program over the same parameters, without updates. */
   readonly program: Program<V> | Stepper;
   /** The dataset that the program runs on after each epoch. */
-  readonly dataset: FeedsOf<V>;
+  readonly dataset: DatasetOf<V>;
 }
 
 export const fitOptions = declareOptions('fit', {
@@ -51,10 +54,26 @@ export const fitOptions = declareOptions('fit', {
   epochs: required(wholeNumber(0), 'iterations'),
   /** The number of examples in a step. The last step of an epoch has the remaining examples. */
   batchSize: required(wholeNumber(1), 'batch'),
-  /** Whether to shuffle the examples in each epoch; true by default. */
+  /** Whether to shuffle the examples in each epoch; true by default, but false with `stateful`. */
   shuffle: optional(flag),
   /** The seed of the shuffles. A shuffle depends only on this seed and the epoch. By default derived from `setSeed`. */
   seed: optional(seedNumber, 'randomState'),
+  /**
+   * The sizes to which minibatches are padded, if the dataset has a list of examples that differ in a dimension: an
+   * ascending list of sizes, or a record of such lists by dimension. The last size must hold the largest example. A
+   * minibatch has examples of one bucket: those that one size holds, and the size before it does not. By default, at most
+   * seven sizes are chosen, each for at least `batchSize` examples, so that the padding is least; with two such
+   * dimensions, two sizes for each.
+   */
+  buckets: optional(bucketSizes, 'bucketBoundaries'),
+  /**
+   * Whether to carry state from minibatch to minibatch (truncated backpropagation); false by default. An input that has
+   * the name of an output, and that is not in the dataset, is then carried: in the first minibatch of an epoch it is 0,
+   * and in each other one it has the value of the output in the minibatch before. Row r of a minibatch continues row r of
+   * the one before, so the examples are not shuffled, and their number must be a multiple of `batchSize`. The validating
+   * program carries its inputs, too.
+   */
+  stateful: optional(flag),
   /** If this signal is aborted, `fit` rejects with `signal.reason`. Each step is done completely or not at all. */
   signal: optional(abortSignal, 'abort'),
   /**
@@ -65,7 +84,10 @@ export const fitOptions = declareOptions('fit', {
    */
   checkFinite: optional(flag),
   /** A program over the same parameters, without updates, and the dataset that it runs on after each epoch. */
-  validate: optional(checkedLater<FitValidation>('{ program, dataset, batchSize }'), 'validation'),
+  validate: optional(
+    checkedLater<FitValidation>('{ program, dataset, batchSize, buckets }'),
+    'validation',
+  ),
   /**
    * Called after every step and before the next step, for example to set a rate. With this callback, each step is a
    * native call of its own, and training continues only in a later turn of the event loop. Without it, one native call

@@ -12,6 +12,8 @@ const blockLength = 2 ** 15;
 // Each block of an epoch has its own run index, because the random numbers depend on the seed and the run index. This
 // constant is the difference between the run indices of two successive blocks.
 const runsBetweenBlocks = 2 ** 32;
+// The number of blocks between two streams. No order has so many blocks, and all run indices are less than 2^53.
+const blocksBetweenStreams = 2 ** 19;
 
 /** Returns 0, 1, …, count - 1. */
 export function inOrder(count: number): Int32Array {
@@ -25,11 +27,14 @@ export function inOrder(count: number): Int32Array {
 export class Shuffle {
   readonly #count: number;
   readonly #seed: number;
+  readonly #firstBlock: number;
   readonly #draws = new Map<number, Interpreter>();
 
-  constructor(count: number, seed: number) {
+  /** @param stream 0 or 1; permutations of different streams are independent of each other */
+  constructor(count: number, seed: number, stream: 0 | 1 = 0) {
     this.#count = count;
     this.#seed = seed;
+    this.#firstBlock = stream * blocksBetweenStreams;
   }
 
   /** Returns the order of an epoch, by Fisher & Yates's shuffle (Knuth, Art of Computer Programming 2, algorithm P). */
@@ -39,7 +44,11 @@ export class Shuffle {
     const blocks = Math.ceil(this.#count / blockLength);
     for (let block = blocks - 1; block >= 0; block--) {
       const first = block * blockLength;
-      const draws = this.#uniform(Math.min(blockLength, this.#count - first), epoch, block);
+      const draws = this.#uniform(
+        Math.min(blockLength, this.#count - first),
+        epoch,
+        this.#firstBlock + block,
+      );
       for (let offset = draws.length - 1; offset >= 0; offset--) {
         const last = first + offset;
         const other = Math.floor((draws[offset] as number) * (last + 1));

@@ -17,6 +17,13 @@ export interface Progress {
   readonly batchSize: number;
   /** The seed of the shuffles; undefined if the examples are not shuffled. */
   readonly seed: number | undefined;
+  /**
+   * The sizes to which minibatches of ragged data are padded, for each bucket, by dimension. Absent if there is only one
+   * bucket.
+   */
+  readonly buckets?: readonly Readonly<Record<string, number>>[];
+  /** True if the training carries state from minibatch to minibatch. */
+  readonly stateful?: boolean;
   /** The current epoch, from 0, which is also the number of completed epochs. */
   readonly epoch: number;
   /** The number of examples of the current epoch that the completed steps have used. */
@@ -32,7 +39,7 @@ export interface Progress {
 }
 
 /** The part of the progress that the options and the dataset of a call of `fit` determine. */
-export type Plan = Pick<Progress, 'examples' | 'batchSize' | 'seed'>;
+export type Plan = Pick<Progress, 'examples' | 'batchSize' | 'seed' | 'buckets' | 'stateful'>;
 
 /** The fields of the result of `resume` that this module uses. */
 interface Resumed {
@@ -81,6 +88,10 @@ export function startOf(
   if ((seed === undefined) !== (plan.seed === undefined)) {
     refuse(`with shuffle ${seed !== undefined}`, `shuffle is ${plan.seed !== undefined}`);
   }
+  const [was, is] = [progress, plan].map(({ buckets }) => JSON.stringify(buckets) ?? 'one bucket');
+  if (was !== is) refuse(`with buckets ${was}`, `those of the dataset are ${is}`);
+  const [stateful = false, carries = false] = [progress.stateful, plan.stateful];
+  if (stateful !== carries) refuse(`with stateful ${stateful}`, `stateful is ${carries}`);
   if (!derived && seed !== undefined && seed !== plan.seed) {
     refuse(`with seed ${seed}`, `seed is ${plan.seed}`);
   }
@@ -135,11 +146,16 @@ export function parseProgress(text: string): Progress {
     throw new Error(`expected the records of ${epoch} epochs`);
   }
   if (fields.seed !== null) assertSeed(fields.seed, 'seed:');
+  if (fields.stateful !== undefined && fields.stateful !== true) {
+    throw new Error('stateful must be true or left out');
+  }
   if (typeof fields.ended !== 'boolean') throw new Error('ended must be true or false');
   return {
     examples,
     batchSize,
     seed: fields.seed ?? undefined,
+    ...(fields.buckets !== undefined && { buckets: sizes(fields.buckets) }),
+    ...(fields.stateful && { stateful: true }),
     epoch,
     row,
     sums: means(fields.sums, 'sums'),
@@ -175,6 +191,15 @@ function count(value: unknown, what: string, least = 0): number {
 /** Reads a number of skipped steps, which may be absent. */
 function skips(value: unknown, what: string): { readonly skipped?: number } {
   return value === undefined ? {} : { skipped: count(value, what) };
+}
+
+/** Reads the sizes of the buckets. */
+function sizes(value: unknown): readonly Readonly<Record<string, number>>[] {
+  if (!Array.isArray(value)) throw new Error('buckets must be a list');
+  return value.map((bucket: unknown, index) => {
+    const read = Object.entries(record(bucket, `bucket ${index}`));
+    return Object.fromEntries(read.map(([name, size]) => [name, count(size, `'${name}'`)]));
+  });
 }
 
 const numbers = new Map(['NaN', 'Infinity', '-Infinity', '-0'].map((text) => [text, Number(text)]));

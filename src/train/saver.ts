@@ -15,6 +15,7 @@ import { assertWritable, writeInBackground } from '../io/background.js';
 import { type FilePlan, layOut } from '../io/safetensors.js';
 import { absolutePathOf, type FilePath } from '../io/sources.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { type CarriedState, carriedTensors } from './carried.js';
 import { copies, leavesOf, metadataOf } from './checkpoint.js';
 import type { Progress } from './progress.js';
 import { Turns } from './turns.js';
@@ -73,10 +74,11 @@ export class Saver {
   #failure: unknown;
 
   /**
+   * @param carried the carried inputs, if there are any
    * @throws ValueError if a setting is not acceptable, a value cannot be saved, or the updates are not valid; GraphError
    *   if two leaves have the same name
    */
-  constructor(settings: FitCheckpoints, programs: readonly Stepper[]) {
+  constructor(settings: FitCheckpoints, programs: readonly Stepper[], carried?: CarriedState) {
     const { file, every = { epochs: 1 } } = fitCheckpoints.read(settings);
     this.#file = absolutePathOf(file, 'fit: checkpoint');
     const { batches = Infinity, seconds = Infinity, epochs = Infinity } = everyOptions.read(every);
@@ -87,7 +89,7 @@ export class Saver {
     this.#leaves = [...leaves.values()];
     this.#values = new Map([...leaves].map(([name, { value }]) => [name, value]));
     // Throw here, before the first run, if a value cannot be saved.
-    this.#plan();
+    this.#plan(undefined, carried);
   }
 
   /** Checks that the file can be written. @throws (rejects with) FormatError if it cannot */
@@ -116,12 +118,13 @@ export class Saver {
   /**
    * Copies the values to save, and starts to write them. `fit` calls this between two steps, and no step may run before
    * the promise resolves.
+   * @param carried the values of the carried inputs in the next step, in the midst of an epoch
    * @throws (rejects with) FormatError if the previous checkpoint could not be written
    */
-  async save(progress: Progress): Promise<void> {
+  async save(progress: Progress, carried?: CarriedState): Promise<void> {
     // Wait for the previous write, so that memory holds only one copy of the values. A slow disk delays the training.
     await this.finish();
-    const { header, tensors } = this.#plan(progress);
+    const { header, tensors } = this.#plan(progress, carried);
     const turns = new Turns();
     holdLeaves(this.#leaves);
     try {
@@ -146,8 +149,9 @@ export class Saver {
     await this.#writing;
   }
 
-  #plan(progress?: Progress): FilePlan {
+  #plan(progress?: Progress, carried: CarriedState = {}): FilePlan {
     const runs = this.#programs.map((program) => program.runs);
-    return layOut('fit: checkpoint', this.#values, metadataOf(runs, progress));
+    const values = new Map([...this.#values, ...carriedTensors(this.#values, carried)]);
+    return layOut('fit: checkpoint', values, metadataOf(runs, progress));
   }
 }

@@ -6,7 +6,10 @@
 
 import type { Stepper } from '../compile/stepper.js';
 import type { DType, TypedArray } from '../tensor/dtype.js';
+import { Carried, type CarriedState } from './carried.js';
+import { batchName } from './columns.js';
 import type { Examples } from './dataset.js';
+import { bucketAt, type Plan, sameBucket } from './minibatches.js';
 import { Staging, type StepShapes, stepShapes } from './staging.js';
 
 /** The duration that a slice should have. It is too short to be noticed by a person or a health check. */
@@ -30,6 +33,8 @@ export interface RunOptions {
   readonly from?: number;
   /** Returns the largest number of steps for a slice that begins at position `start` of the order. */
   readonly limit?: (start: number) => number;
+  /** The values of the carried inputs in the first step; zeros by default. */
+  readonly state?: CarriedState | undefined;
 }
 
 /** The outputs of the steps of a slice. Later slices overwrite their memory. */
@@ -48,51 +53,77 @@ export interface SliceOutputs {
 }
 
 interface Slice extends SliceOutputs {
-  readonly feeds: ReadonlyMap<string, TypedArray>;
+  readonly bucket: number;
+  readonly feeds: Map<string, TypedArray>;
+  readonly outputs: Map<string, TypedArray>;
+}
+
+/** What is known of the steps of a bucket. */
+interface Pace {
+  /** The estimated duration of a step. */
+  milliseconds: number;
+  /** The number of steps of the last slice. */
+  steps: number;
 }
 
 export class Slices {
   readonly #program: Stepper;
   readonly #examples: Examples;
   readonly #options: SliceOptions;
-  readonly #shapes = new Map<number, StepShapes>();
+  /** For each bucket, the shapes of a step by its number of examples. */
+  readonly #shapes: readonly Map<number, StepShapes>[];
+  readonly #paces: readonly Pace[];
   /** Two sets of memory: the running slice uses one set while the other set is filled for the next slice. */
   readonly #staging = [new Staging(), new Staging()] as const;
-  /** The estimated duration of a step. */
-  #stepMilliseconds = Infinity;
-  /** The number of steps of the last slice. */
-  #steps = 0;
+  readonly #carried: Carried | undefined;
 
+  /** @throws ShapeError if the size of a dimension is unknown */
   constructor(program: Stepper, examples: Examples, options: SliceOptions) {
     this.#program = program;
     this.#examples = examples;
     this.#options = options;
+    const { bindings } = examples.buckets;
+    this.#shapes = bindings.map(() => new Map());
+    this.#paces = bindings.map(() => ({ milliseconds: Infinity, steps: 0 }));
     // Throw here, before the first run, if the size of a dimension cannot be determined.
     const { batchSize } = options;
-    if (batchSize <= examples.rows) this.#shapesOf(batchSize);
-    if (examples.rows % batchSize > 0) this.#shapesOf(examples.rows % batchSize);
+    for (const bucket of bindings.keys()) {
+      if (batchSize <= examples.rows) this.#shapesOf(batchSize, bucket);
+    }
+    const rest = examples.rows % batchSize;
+    if (rest > 0) this.#shapesOf(rest, bindings.length - 1);
+    if (examples.carried.size > 0) {
+      const sizes = new Map([...(bindings[0] ?? []), [batchName, batchSize] as const]);
+      this.#carried = new Carried(examples.carried, sizes);
+    }
+  }
+
+  /** The carried inputs; undefined if there are none. */
+  get carried(): Carried | undefined {
+    return this.#carried;
   }
 
   /**
-   * Runs a step for each minibatch of the examples in `order`. The last minibatch may be smaller.
+   * Runs a step for each minibatch of a plan. The last minibatch may be smaller.
    * @param each called with the outputs of every slice, in order; the next slice starts when the call is over
    * @throws signal.reason after an abort; each step is done completely or not at all
    */
   async run(
-    order: Int32Array,
+    plan: Plan,
     each: (slice: SliceOutputs) => void | Promise<void>,
-    { from = 0, limit = () => Infinity }: RunOptions = {},
+    { from = 0, limit = () => Infinity, state }: RunOptions = {},
   ): Promise<void> {
     const { signal } = this.#options;
     signal?.throwIfAborted();
-    let slice = await this.#stage(order, from, limit(from), 0);
+    this.#carried?.begin(state);
+    let slice = await this.#stage(plan, from, limit(from), 0);
     for (let number = 1; slice; number++) {
       signal?.throwIfAborted();
       const next = slice.start + slice.steps * slice.rows;
       // Wait for both promises before throwing, so that neither of them writes to memory or rejects later.
       const [ran, staged] = await Promise.allSettled([
         this.#runSlice(slice),
-        this.#stage(order, next, limit(next), number),
+        this.#stage(plan, next, limit(next), number),
       ]);
       if (ran.status === 'rejected') throw ran.reason;
       await each(slice);
@@ -104,50 +135,67 @@ export class Slices {
 
   /** Prepares the slice that begins at `start`: copies its examples. Returns undefined if no examples are left. */
   async #stage(
-    order: Int32Array,
+    plan: Plan,
     start: number,
     limit: number,
     number: number,
   ): Promise<Slice | undefined> {
+    const { order } = plan;
+    const { batchSize } = this.#options;
     const left = order.length - start;
     if (left === 0) return undefined;
-    const rows = Math.min(this.#options.batchSize, left);
-    const shapes = this.#shapesOf(rows);
-    const steps = Math.min(this.#wantedSteps(shapes), Math.floor(left / rows), limit);
+    const rows = Math.min(batchSize, left);
+    const bucket = bucketAt(plan, start, batchSize);
+    const shapes = this.#shapesOf(rows, bucket);
+    const most = Math.min(this.#wantedSteps(shapes, bucket), Math.floor(left / rows), limit);
+    const steps = sameBucket(plan, start, batchSize, most);
     const staging = this.#staging[number % 2] as Staging;
     const examples = order.subarray(start, start + steps * rows);
     const feeds = await staging.feeds(this.#examples.columns, examples, steps, shapes);
-    const outputs = staging.outputs(this.#program.outputs, steps, shapes);
-    const dtypes = new Map([...this.#program.outputs].map(([name, { dtype }]) => [name, dtype]));
-    return { start, rows, steps, feeds, outputs, shapes: shapes.shapes, dtypes };
+    const { outputs: all } = this.#program;
+    const own = [...all].filter(([name]) => !this.#examples.carried.has(name));
+    const outputs = staging.outputs(new Map(own), steps, shapes);
+    const dtypes = new Map([...all].map(([name, { dtype }]) => [name, dtype]));
+    return { start, rows, bucket, steps, feeds, outputs, shapes: shapes.shapes, dtypes };
   }
 
   /** Runs the steps of a slice in one native call, and measures their duration. */
-  async #runSlice({ rows, steps, feeds, outputs }: Slice): Promise<void> {
+  async #runSlice({ rows, bucket, steps, feeds, outputs }: Slice): Promise<void> {
     const { checkFinite, signal } = this.#options;
-    const { bindings } = this.#shapesOf(rows);
+    const { bindings } = this.#shapesOf(rows, bucket);
+    // The slice before this one has ended only now, so the carried values are known only now.
+    if (this.#carried) {
+      for (const [name, memory] of await this.#carried.memoryFor(steps)) {
+        feeds.set(name, memory.feed);
+        outputs.set(name, memory.output);
+      }
+    }
+    const pace = this.#paces[bucket] as Pace;
     const began = performance.now();
     await this.#program.runSteps({ steps, bindings, feeds, outputs, checkFinite, signal });
     const took = (performance.now() - began) / steps;
     // Other work on the machine may slow a slice down, so the estimated time of a step rises slowly, but falls at once.
-    this.#stepMilliseconds = Math.min(took, (3 * this.#stepMilliseconds + took) / 4);
-    this.#steps = steps;
+    pace.milliseconds = Math.min(took, (3 * pace.milliseconds + took) / 4);
+    pace.steps = steps;
+    this.#carried?.ran(steps);
   }
 
   /** Returns the number of steps that the next slice should have, according to the duration and memory of a step. */
-  #wantedSteps({ bytes }: StepShapes): number {
+  #wantedSteps({ bytes }: StepShapes, bucket: number): number {
     if (this.#options.single) return 1;
-    const inTime = Math.round(sliceMilliseconds / this.#stepMilliseconds);
+    const pace = this.#paces[bucket] as Pace;
+    const inTime = Math.round(sliceMilliseconds / pace.milliseconds);
     const inMemory = Math.floor(stagingBytes / Math.max(1, bytes));
     // At most 4 times the steps of the last slice, because the first steps of a program are not typical.
-    return Math.max(1, Math.min(inTime, inMemory, 4 * this.#steps));
+    return Math.max(1, Math.min(inTime, inMemory, 4 * pace.steps));
   }
 
-  #shapesOf(rows: number): StepShapes {
-    let shapes = this.#shapes.get(rows);
+  #shapesOf(rows: number, bucket: number): StepShapes {
+    const known = this.#shapes[bucket] as Map<number, StepShapes>;
+    let shapes = known.get(rows);
     if (!shapes) {
-      shapes = stepShapes(rows, this.#examples, this.#program.outputs);
-      this.#shapes.set(rows, shapes);
+      shapes = stepShapes(rows, bucket, this.#examples, this.#program.outputs);
+      known.set(rows, shapes);
     }
     return shapes;
   }

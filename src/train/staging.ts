@@ -5,17 +5,21 @@ import { bindDim } from '../graph/dimension.js';
 import type { Node } from '../graph/node.js';
 import { bytesOf, type DType, sharedArray, type TypedArray } from '../tensor/dtype.js';
 import { sizeOf } from '../tensor/shape.js';
-import { batchName, type Column, type Examples, gather, widthOf } from './dataset.js';
+import { batchName, type Column, type Geometry, gather, geometryOf } from './columns.js';
+import type { Examples } from './dataset.js';
 import { Turns } from './turns.js';
 
 /** The number of elements that are copied at a time into a minibatch, which takes a fraction of a millisecond. */
 const unitElements = 2 ** 16;
 
-/** The lengths of the inputs and the shapes of the outputs of one step, for a given number of examples in the step. */
+/**
+ * The shapes of the inputs and outputs of one step, for a given number of examples in the step, which belong to a given
+ * bucket.
+ */
 export interface StepShapes {
   readonly bindings: ReadonlyMap<string, number>;
-  /** The number of elements of each input, by name. */
-  readonly lengths: ReadonlyMap<string, number>;
+  /** The shape of each column. */
+  readonly geometries: ReadonlyMap<Column, Geometry>;
   /** The shape of each output, by name. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   /** The bytes of all inputs and outputs. */
@@ -23,29 +27,31 @@ export interface StepShapes {
 }
 
 /**
- * Returns the shapes of a step with `rows` examples.
+ * Returns the shapes of a step with `rows` examples of a bucket.
  * @throws ShapeError if an output has a dimension whose size cannot be determined
  */
 export function stepShapes(
   rows: number,
-  { columns, bindings: others }: Examples,
+  bucket: number,
+  { columns, buckets }: Examples,
   outputs: ReadonlyMap<string, Node>,
 ): StepShapes {
+  const others = buckets.bindings[bucket] as ReadonlyMap<string, number>;
   const bindings = new Map([...others, [batchName, rows] as const]);
-  const lengths = new Map<string, number>();
+  const geometries = new Map<Column, Geometry>();
   const shapes = new Map<string, readonly number[]>();
   let bytes = 0;
   for (const column of columns) {
-    const length = rows * widthOf(column);
-    lengths.set(column.name, length);
-    bytes += bytesOf[column.input.dtype] * length;
+    const geometry = geometryOf(column, bindings);
+    geometries.set(column, geometry);
+    bytes += bytesOf[column.input.dtype] * rows * geometry.width;
   }
   for (const [name, node] of outputs) {
     const shape = node.shape.map((dim) => bindDim(dim, bindings, `output '${name}': `));
     shapes.set(name, shape);
     bytes += bytesOf[node.dtype] * sizeOf(shape);
   }
-  return { bindings, lengths, shapes, bytes };
+  return { bindings, geometries, shapes, bytes };
 }
 
 /** The memory of one slice. It grows on demand. It is shared memory, so that nobody can transfer it during a run. */
@@ -62,21 +68,29 @@ export class Staging {
     columns: readonly Column[],
     order: Int32Array,
     steps: number,
-    { lengths }: StepShapes,
+    { bindings, geometries }: StepShapes,
   ): Promise<Map<string, TypedArray>> {
     const feeds = new Map<string, TypedArray>();
     const turns = new Turns();
     for (const column of columns) {
       const { name } = column;
-      const length = lengths.get(name) as number;
-      const feed = this.#take(`feed '${name}'`, column.input.dtype, steps * length);
+      const { outer, width } = geometries.get(column) as Geometry;
+      const feed = this.#take(`feed '${name}'`, column.input.dtype, order.length * width);
       feeds.set(name, feed);
+      // The examples do not fill the minibatches of a padded column.
+      if (!column.tensor) await zeroInTurns(feed, turns);
       // If `outer` is 1, the minibatches of all steps are contiguous in memory, and are filled as one.
-      const batches = column.outer === 1 ? 1 : steps;
+      const batches = outer === 1 ? 1 : steps;
       const batch = order.length / batches;
+      const unit = Math.max(1, Math.floor(unitElements / Math.max(1, width)));
       for (let index = 0; index < batches; index++) {
         const examples = order.subarray(index * batch, (index + 1) * batch);
-        await gatherInTurns(column, examples, feed.subarray(index * length), turns);
+        const minibatch = feed.subarray(index * batch * width, (index + 1) * batch * width);
+        for (let from = 0; from < batch; from += unit) {
+          const some = examples.subarray(from, from + unit);
+          gather(column, some, from, minibatch, batch, bindings);
+          await turns.pass();
+        }
       }
     }
     return feeds;
@@ -121,17 +135,9 @@ function allocated(key: string, dtype: DType, length: number): TypedArray {
   }
 }
 
-async function gatherInTurns(
-  column: Column,
-  examples: Int32Array,
-  target: TypedArray,
-  turns: Turns,
-): Promise<void> {
-  const batch = examples.length;
-  const minibatch = target.subarray(0, batch * widthOf(column));
-  const unit = Math.max(1, Math.floor(unitElements / Math.max(1, widthOf(column))));
-  for (let from = 0; from < batch; from += unit) {
-    gather(column, examples.subarray(from, from + unit), from, minibatch, batch);
+async function zeroInTurns(feed: TypedArray, turns: Turns): Promise<void> {
+  for (let from = 0; from < feed.length; from += unitElements) {
+    feed.fill(0, from, from + unitElements);
     await turns.pass();
   }
 }

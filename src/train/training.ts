@@ -2,10 +2,13 @@
 
 import { reading } from '../arguments/read.js';
 import type { Stepper } from '../compile/stepper.js';
+import { ValueError } from '../errors.js';
 import { nextDrawSeed } from '../graph/seed.js';
 import type { DType, TypedArray } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/tensor.js';
-import { type Dataset, examplesOf } from './dataset.js';
+import type { CarriedState } from './carried.js';
+import { assertCarries } from './carried-inputs.js';
+import { type Dataset, type Examples, examplesOf } from './dataset.js';
 import type { BatchRecord, FitOptions } from './fit-options.js';
 import {
   type EpochRecord,
@@ -14,7 +17,7 @@ import {
   type ValidationMeans,
   WeightedMeans,
 } from './history.js';
-import { inOrder, Shuffle } from './order.js';
+import { Minibatches } from './minibatches.js';
 import { type Progress, startOf } from './progress.js';
 import { Saver } from './saver.js';
 import { SkippedSteps } from './skipped.js';
@@ -27,9 +30,11 @@ export class Training {
   readonly #slices: Slices;
   readonly #validation: Validation | undefined;
   readonly #saver: Saver | undefined;
-  readonly #shuffle: Shuffle | undefined;
-  /** The order of the examples in the current epoch. */
-  #order: Int32Array;
+  readonly #minibatches: Minibatches;
+  /** The number of examples. */
+  readonly #rows: number;
+  /** The values of the carried inputs where the training that is continued was interrupted, until they are used. */
+  #carried: CarriedState | undefined;
   /** The progress at the beginning of the current epoch, or where the training that is continued was interrupted. */
   #progress: Progress;
   /** The records of the completed epochs. */
@@ -44,29 +49,48 @@ export class Training {
    * @throws ValueError, ShapeError, DTypeError or GraphError if the options or the dataset do not fit the program
    */
   constructor(steps: Stepper, dataset: Dataset, options: FitOptions) {
-    const { epochs, batchSize, shuffle = true, checkFinite = false, signal } = options;
-    const { onBatch, checkpoint, from } = options;
+    const { epochs, batchSize, checkFinite = false, signal, stateful = false } = options;
+    const { shuffle = !stateful, buckets, onBatch, checkpoint, from } = options;
+    if (stateful && shuffle) {
+      throw new ValueError(
+        'fit: shuffle must not be true with stateful, because each minibatch continues the one before',
+      );
+    }
     this.#steps = steps;
     this.#options = options;
-    const examples = examplesOf('fit', dataset, steps.inputs);
+    const examples = examplesOf('fit', dataset, steps, { batchSize, buckets, stateful });
+    if (stateful) assertCarries('fit', examples, steps);
+    this.#rows = examples.rows;
     const single = onBatch !== undefined;
     this.#slices = new Slices(steps, examples, { batchSize, checkFinite, signal, single });
     this.#validation = validationOf(options);
-    this.#saver = checkpoint === undefined ? undefined : new Saver(checkpoint, this.#programs());
+    const { carried } = this.#slices;
+    this.#saver =
+      checkpoint === undefined
+        ? undefined
+        : new Saver(checkpoint, this.#programs(), carried?.state);
 
     const seed = shuffle ? (options.seed ?? nextDrawSeed()) : undefined;
-    const plan = { examples: examples.rows, batchSize, seed };
+    const padded = paddedSizes(examples);
+    const plan = {
+      examples: examples.rows,
+      batchSize,
+      seed,
+      ...(padded && { buckets: padded }),
+      ...(stateful && { stateful }),
+    };
     const derived = options.seed === undefined;
     const asked = { epochs, derived, outputs: new WeightedMeans(steps).names };
     const [start, runs] = reading('fit: from:', from, () => {
-      return [startOf(plan, from, asked), from?.progress && [...from.runs]] as const;
+      const start = startOf(plan, from, asked);
+      if (from && start.row > 0) this.#carried = carried?.checked(from.file, from.carried);
+      return [start, from?.progress && [...from.runs]] as const;
     });
     this.#records = [...start.epochs];
     this.#progress = { ...start, epochs: this.#records };
     this.#earlierRuns = runs;
     this.#skipped = new SkippedSteps(steps.updates, start.skipped ?? 0);
-    this.#shuffle = start.seed === undefined ? undefined : new Shuffle(examples.rows, start.seed);
-    this.#order = inOrder(examples.rows);
+    this.#minibatches = new Minibatches(examples.rows, batchSize, examples.buckets, start.seed);
   }
 
   /**
@@ -97,7 +121,7 @@ export class Training {
     const { epoch, row, sums } = this.#progress;
     const means = new WeightedMeans(this.#steps, sums, row);
     this.#skipped = new SkippedSteps(this.#steps.updates, this.#progress.skipped ?? 0);
-    this.#order = (await this.#shuffle?.order(epoch)) ?? this.#order;
+    const plan = await this.#minibatches.plan(epoch);
     const each = async (slice: SliceOutputs) => {
       means.add(slice);
       await this.#callOnBatch(slice, this.#skipped.add(slice.steps));
@@ -105,7 +129,9 @@ export class Training {
     };
     const limit = (start: number) =>
       this.#saver?.batchesLeft(this.#batchesBefore(start)) ?? Infinity;
-    await this.#slices.run(this.#order, each, { from: row, limit });
+    const state = this.#carried;
+    this.#carried = undefined;
+    await this.#slices.run(plan, each, { from: row, limit, state });
     return means.values();
   }
 
@@ -157,7 +183,7 @@ export class Training {
   /** Returns the number of minibatches of the training that come before an example of the current epoch. */
   #batchesBefore(row: number): number {
     const { batchSize } = this.#options;
-    const batchesPerEpoch = Math.ceil(this.#order.length / batchSize);
+    const batchesPerEpoch = Math.ceil(this.#rows / batchSize);
     return this.#progress.epoch * batchesPerEpoch + row / batchSize;
   }
 
@@ -195,12 +221,21 @@ export class Training {
     means: WeightedMeans,
   ): Promise<void> {
     const row = start + steps * rows;
-    if (row === this.#order.length || !this.#saver?.isDue(this.#batchesBefore(row))) return;
-    await this.#saver.save({ ...this.#progress, row, sums: means.sums(), ...this.#skips() });
+    if (row === this.#rows || !this.#saver?.isDue(this.#batchesBefore(row))) return;
+    const progress = { ...this.#progress, row, sums: means.sums(), ...this.#skips() };
+    await this.#saver.save(progress, this.#slices.carried?.state);
   }
 
   /** Returns the number of skipped steps of the epoch, if the optimizer may skip steps. */
   #skips(): { readonly skipped?: number } {
     return this.#skipped.possible ? { skipped: this.#skipped.count } : {};
   }
+}
+
+/** Returns the sizes to which minibatches are padded, in all buckets; undefined if there is only one bucket. */
+function paddedSizes({
+  buckets,
+}: Examples): readonly Readonly<Record<string, number>>[] | undefined {
+  if (buckets.of === undefined) return undefined;
+  return buckets.bindings.map((sizes) => Object.fromEntries(sizes));
 }

@@ -4,8 +4,8 @@ import type { Stepper } from '../compile/stepper.js';
 import { examplesOf } from './dataset.js';
 import { type FitOptions, validateOptions } from './fit-options.js';
 import { type ValidationMeans, WeightedMeans } from './history.js';
+import { Minibatches } from './minibatches.js';
 import { askedStepperFor } from './options.js';
-import { inOrder } from './order.js';
 import { Slices } from './slices.js';
 
 export interface Validation {
@@ -19,16 +19,18 @@ export interface Validation {
  * @throws ValueError, ShapeError, DTypeError or GraphError if the program or the dataset does not fit
  */
 export function validationOf(options: FitOptions): Validation | undefined {
-  const { validate, signal, checkFinite = false } = options;
+  const { validate, signal, checkFinite = false, stateful } = options;
   if (validate === undefined) return undefined;
-  const { program: given, dataset, batchSize = options.batchSize } = validateOptions.read(validate);
+  const read = validateOptions.read(validate);
+  const { program: given, dataset, batchSize = options.batchSize, buckets } = read;
   const program = askedStepperFor('fit: validate', given);
-  const examples = examplesOf('fit: validate', dataset, program.inputs);
+  const settings = { batchSize, buckets, ...(stateful && { stateful }) };
+  const examples = examplesOf('fit: validate', dataset, program, settings);
   const slices = new Slices(program, examples, { batchSize, checkFinite, signal, single: false });
-  const order = inOrder(examples.rows);
+  const minibatches = new Minibatches(examples.rows, batchSize, examples.buckets);
   const run = async () => {
     const means = new WeightedMeans(program);
-    await slices.run(order, (step) => means.add(step));
+    await slices.run(await minibatches.plan(), (step) => means.add(step));
     const { outputs, ...others } = means.values();
     return { ...outputs, ...others } as ValidationMeans;
   };

@@ -1,10 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { type Dim, input, Tensor, tensor } from '../../src/index.js';
-import { type Dataset, examplesOf, gather } from '../../src/train/dataset.js';
+import { gather } from '../../src/train/columns.js';
+import { type Dataset, examplesOf } from '../../src/train/dataset.js';
 import { errorOf, randomTensor } from '../support.js';
 
-const inputs = (...list: ReturnType<typeof input>[]) =>
-  new Map(list.map((node) => [node.name as string, node]));
+/** Returns the nodes of a program with these inputs and no outputs. */
+const inputs = (...list: ReturnType<typeof input>[]) => ({
+  inputs: new Map(list.map((node) => [node.name as string, node])),
+  outputs: new Map(),
+  metrics: new Set<string>(),
+});
+const checked = (dataset: Dataset, program: ReturnType<typeof inputs>) =>
+  examplesOf('fit', dataset, program, { batchSize: 4 });
 
 describe('gather writes rows along the batch axis', () => {
   it.each<[Dim[], number[]]>([
@@ -26,7 +33,7 @@ describe('gather writes rows along the batch axis', () => {
   ])('%j', (shape, example) => {
     const x = input('x', shape, { dtype: 'float64' });
     const all = randomTensor([7, ...example], 5);
-    const { columns } = examplesOf('fit', { x: all }, inputs(x));
+    const { columns } = checked({ x: all }, inputs(x));
     const rows = [6, 0, 6, 3];
     const size = all.size / 7;
     const batch = new Float64Array(rows.length * size).fill(Number.NaN);
@@ -48,8 +55,7 @@ describe('gather writes rows along the batch axis', () => {
 
   it('refuses memory that was transferred after it was checked', () => {
     const data = new Float32Array(6);
-    const { columns } = examplesOf(
-      'fit',
+    const { columns } = checked(
       { x: tensor(data, { shape: [3, 2] }) },
       inputs(input('x', ['batch', 2])),
     );
@@ -71,17 +77,13 @@ describe('a dataset', () => {
 
   it('that fits determines the number of rows and the named dimensions', () => {
     const named = inputs(input('a', ['steps', 'batch', 'n']), input('b', ['batch', 'n']));
-    const examples = examplesOf(
-      'fit',
-      { a: Tensor.zeros([6, 3, 2]), b: Tensor.zeros([6, 2]) },
-      named,
-    );
+    const examples = checked({ a: Tensor.zeros([6, 3, 2]), b: Tensor.zeros([6, 2]) }, named);
     expect(examples.rows).toBe(6);
-    expect([...examples.bindings]).toEqual([
+    expect([...(examples.buckets.bindings[0] ?? [])]).toEqual([
       ['steps', 3],
       ['n', 2],
     ]);
-    expect(examplesOf('fit', { a: [[[1], [2]]], b: [[1]] }, named).rows).toBe(1);
+    expect(checked({ a: [[[1], [2]]], b: [[1]] }, named).rows).toBe(1);
   });
 
   it.each<[string, Dataset, string, string]>([
@@ -140,14 +142,14 @@ describe('a dataset', () => {
       'expected examples of int32 [rows], but received []',
     ],
   ])('%s is refused', (_, dataset, kind, message) => {
-    const error = errorOf(() => examplesOf('fit', dataset, known));
+    const error = errorOf(() => checked(dataset, known));
     expect([error.name, error.message]).toEqual([kind, expect.stringContaining(message)]);
   });
 
   it.each([[null], [3], [undefined], [[1, 2]], [tensor([1])]])(
     'that is %s is refused',
     (dataset) => {
-      const error = errorOf(() => examplesOf('fit', dataset as never, known));
+      const error = errorOf(() => checked(dataset as never, known));
       expect(error.message).toContain(
         'expected a dataset, a record of tensors by the names of inputs',
       );
@@ -157,7 +159,7 @@ describe('a dataset', () => {
   it("cannot feed an input without a dimension 'batch', or with two", () => {
     for (const shape of [[3], ['n', 3], ['batch', 'batch']]) {
       const odd = input('odd', shape);
-      const error = errorOf(() => examplesOf('fit', { odd: Tensor.zeros([3, 3]) }, inputs(odd)));
+      const error = errorOf(() => checked({ odd: Tensor.zeros([3, 3]) }, inputs(odd)));
       expect([error.name, error.message]).toEqual([
         'GraphError',
         expect.stringContaining(
@@ -165,13 +167,13 @@ describe('a dataset', () => {
         ),
       ]);
     }
-    expect(errorOf(() => examplesOf('fit', {}, inputs())).message).toContain('has no inputs');
+    expect(errorOf(() => checked({}, inputs())).message).toContain('has no inputs');
   });
 
   it('cannot bind a name to two sizes', () => {
     const named = inputs(input('a', ['batch', 'n']), input('b', ['batch', 'n']));
     const error = errorOf(() =>
-      examplesOf('fit', { a: Tensor.zeros([2, 3]), b: Tensor.zeros([2, 4]) }, named),
+      checked({ a: Tensor.zeros([2, 3]), b: Tensor.zeros([2, 4]) }, named),
     );
     expect(error.message).toContain("'n' is 4 here, but 3 in another tensor");
   });

@@ -361,7 +361,7 @@ describe('fit refuses, before any step runs,', () => {
     [
       'validate',
       { validate: 3 },
-      'fit: validate: expected an options object { program, dataset, batchSize }, but received number 3',
+      'fit: validate: expected an options object { program, dataset, batchSize, buckets }, but received number 3',
     ],
     [
       'no validate.program',

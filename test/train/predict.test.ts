@@ -66,7 +66,7 @@ describe('predict', () => {
       'predict: signal must be',
     );
     await expect(predict(program, dataset, null as never)).rejects.toThrow(
-      'expected an options object { batchSize, signal }, but received null',
+      'expected an options object { batchSize, buckets, stateful, signal }, but received null',
     );
     await expect(predict({} as never, dataset)).rejects.toThrow('expected a program');
     await expect(predict(program, { x: tensor([1]) })).rejects.toThrow(

@@ -42,6 +42,23 @@ describe('progress as text', () => {
     expect(parseProgress(text).epochs).toEqual(named);
   });
 
+  it('includes the sizes of buckets, and whether state is carried', () => {
+    const buckets = [
+      { steps: 3, n: 2 },
+      { steps: 9, n: 2 },
+    ];
+    const ragged = { ...progress, buckets, stateful: true };
+    expect(parseProgress(formatProgress(ragged))).toEqual(ragged);
+    // Files of versions without these options have no such fields.
+    expect(Object.keys(JSON.parse(formatProgress(progress)))).not.toContain('stateful');
+    const refused = (fields: object) => () =>
+      parseProgress(JSON.stringify({ ...JSON.parse(formatProgress(ragged)), ...fields }));
+    expect(refused({ stateful: 1 })).toThrow('stateful must be true or left out');
+    expect(refused({ buckets: 3 })).toThrow('buckets must be a list');
+    expect(refused({ buckets: [3] })).toThrow('bucket 0 must be an object');
+    expect(refused({ buckets: [{ steps: -1 }] })).toThrow("'steps' must be a whole number");
+  });
+
   it('keeps every bit of every number', () => {
     const names = fc.oneof(
       fc.string(),

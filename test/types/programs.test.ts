@@ -107,6 +107,43 @@ describe('feeds', () => {
   });
 });
 
+describe('datasets', () => {
+  const steps = fb.input('steps', ['steps', 'batch']);
+  const hidden = fb.input('hidden', ['batch']);
+  const next = fb.add(hidden, fb.sum(steps, 0));
+  const carrying = fb.compile({ inputs: { steps, hidden }, outputs: { hidden: next } });
+  const options = { batchSize: 1, stateful: true };
+
+  it('may have lists of examples', async () => {
+    const fed = { steps: [[1, 2], new Float32Array(3), fb.tensor([4])], hidden: [0, 0, 0] };
+    expect((await fb.predict(carrying, fed)).hidden.toArray()).toEqual([3, 0, 4]);
+    const list: fb.DatasetColumn[] = fed.steps;
+    expect(list).toHaveLength(3);
+    unmade(() => {
+      // @ts-expect-error the examples are float32
+      fb.predict(carrying, { steps: [new Float64Array(3)], hidden: [0] });
+      // @ts-expect-error an example is no string
+      fb.predict(carrying, { steps: ['cat'], hidden: [0] });
+    });
+  });
+
+  it('may lack only inputs that have the name of an output', async () => {
+    const found = await fb.predict(carrying, { steps: [[1], [2]] as const }, options);
+    expect(found.hidden.toArray()).toEqual([1, 3]);
+    const dataset: fb.Dataset = { steps: [[1], [2]] };
+    expect((await fb.predict(loose, { x: [[1, 2]] })).logits.shape).toEqual([1, 3]);
+    unmade(() => {
+      fb.predict(loose, dataset);
+      // @ts-expect-error steps is missing
+      fb.predict(carrying, { hidden: [0] });
+      // @ts-expect-error no input is named other
+      fb.predict(carrying, { steps: [[1]], other: [0] }, options);
+      // @ts-expect-error label is missing
+      fb.fit(training, { x: [[1, 2]] }, { epochs: 1, batchSize: 1 });
+    });
+  });
+});
+
 describe('results', () => {
   it('have the names of the outputs and the metrics', async () => {
     expectTypeOf(training.run).returns.toEqualTypeOf<{ loss: fb.Tensor; accuracy: fb.Tensor }>();

@@ -37,6 +37,7 @@ import ops_structure
 import optimizers
 import recurrent
 import schedules
+import stateful
 import vae
 from record import write
 
@@ -58,6 +59,7 @@ FILES = {
     "losses": losses,
     "optimizers": optimizers,
     "schedules": schedules,
+    "stateful": stateful,
 }
 
 

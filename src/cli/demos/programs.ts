@@ -4,8 +4,8 @@ import * as fb from '../../index.js';
 import { examplesOf } from '../../train/dataset.js';
 import { WeightedMeans } from '../../train/history.js';
 import { InterpretedProgram } from '../../train/interpreted.js';
+import { Minibatches } from '../../train/minibatches.js';
 import { askedStepperFor } from '../../train/options.js';
-import { inOrder } from '../../train/order.js';
 import { Slices } from '../../train/slices.js';
 import { file, flag } from '../options.js';
 
@@ -31,11 +31,13 @@ export function programOf(
 /** Runs a program without updates over a dataset. Returns the means of its outputs over the examples. */
 export async function measure(program: DemoProgram, dataset: fb.Dataset): Promise<fb.Means> {
   const steps = askedStepperFor('measure', program);
-  const examples = examplesOf('measure', dataset, steps.inputs);
-  const settings = { batchSize: 1000, checkFinite: false, signal: undefined, single: false };
+  const batchSize = 1000;
+  const examples = examplesOf('measure', dataset, steps, { batchSize });
+  const settings = { batchSize, checkFinite: false, signal: undefined, single: false };
   const means = new WeightedMeans(steps);
   const slices = new Slices(steps, examples, settings);
-  await slices.run(inOrder(examples.rows), (slice) => means.add(slice));
+  const minibatches = new Minibatches(examples.rows, batchSize, examples.buckets);
+  await slices.run(await minibatches.plan(), (slice) => means.add(slice));
   return means.values().outputs;
 }
 
