@@ -15,7 +15,7 @@ function bytes(dtype: keyof typeof bytesOf, shape: readonly number[]): number {
  * A loop of T steps takes memory for T rows of its inputs and of the results that it stacks. What leaves the loop may take
  * up to `kept.times` as much, so that the memory of the loop remains of the same order. The states of a recurrent layer,
  * which are multiplied by weights to get the next ones, count as well: its training keeps them for all steps. Values of at
- * most `kept.bytes` for all steps may always be kept.
+ * most `kept.bytes` for all steps may always be kept. A loop that computes steps again to save memory keeps nothing more.
  */
 export class Allowance {
   readonly #steps: number;
@@ -46,7 +46,7 @@ export class Allowance {
       if (stacked || (carry && states.has(carry.argument))) step += bytes(value.dtype, shape);
     }
     this.#steps = loop.count;
-    this.#limit = Math.max(kept.bytes, kept.times * step * loop.count);
+    this.#limit = loop.recomputes ? 0 : Math.max(kept.bytes, kept.times * step * loop.count);
     for (const value of order) {
       const fits = this.fitsAlone(value) && value.args.every((arg) => this.#fit.has(arg.value));
       if (value.kind === 'leaf' || fits) this.#fit.add(value);

@@ -129,6 +129,7 @@ class Distribution {
           build: loop.build,
           count: steps,
           reverse,
+          recomputes: loop.recomputes,
           carries: kept.map(({ carry }) => carry),
           rows: readRows.map(({ argument }) => argument),
           captures: captures.map(({ argument }) => argument),
