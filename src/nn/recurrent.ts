@@ -18,6 +18,7 @@ import { isNode, type Node, nodeOf } from '../graph/node.js';
 import { Module } from '../modules/module.js';
 import type { Scope } from '../modules/scope.js';
 import { broadcastTo, concat, reshape, slice, stack } from '../ops/index.js';
+import { type Recompute, recomputeOption } from '../ops/scan.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import { dropping } from './dropout.js';
@@ -109,6 +110,11 @@ const unrollOptions = declareOptions('Recurrent.unroll', {
    * has in the other steps, the padding, does not matter.
    */
   lengths: optional(nodeOf('a node [batch] of int32'), 'sequenceLengths'),
+  /**
+   * `{ every: k }` saves memory in training, as in `scan`: the states are kept only at every k-th time step, and the others
+   * are computed again. The layer is then a loop.
+   */
+  recompute: recomputeOption,
 });
 
 /** Options of `unroll`. `States` is the form of the states of the layer. */
@@ -218,7 +224,8 @@ export abstract class Recurrent<
    * @param options `{ initial }`, the state before the first time step, of the form of `last`; zeros by default.
    *   `{ lengths }`, the number of time steps of each row, [batch] of int32: after its last step, the states of a row stay
    *   as they are and its hidden states are 0, and the direction from the last time step to the first begins at its last
-   *   step. A run of at least one step fails with a ValueError if a length is negative or larger than the number of steps
+   *   step. A run of at least one step fails with a ValueError if a length is negative or larger than the number of steps.
+   *   `{ recompute: { every: k } }` keeps the states only at every k-th time step in training, as in `scan`
    * @returns `hidden`, the hidden states of the last layer at all time steps, [steps, batch, units], or
    *   [steps, batch, 2 units] with those of the forward direction first; and `last`, the states after the last time step
    *   of each direction: a state record, `{ forward, backward }` for two directions, a list of them for several layers
@@ -239,11 +246,11 @@ export abstract class Recurrent<
     options?: UnrollOptions<StatesOf<S, L, B>>,
   ): { hidden: Node; last: StatesOf<S, L, B> } {
     const where = `${this.#named} unroll`;
-    const { initial, lengths } = this.#optionsOf(options, where);
+    const { initial, lengths, recompute } = this.#optionsOf(options, where);
     const [steps] = isNode(xs) ? xs.shape : [];
-    if (lengths !== undefined || typeof steps === 'string') {
+    if (lengths !== undefined || recompute !== undefined || typeof steps === 'string') {
       const whole = isNode(xs) ? xs : stack(this.#sequence(xs), 0);
-      return this.#looped(whole, initial, lengths);
+      return this.#looped(whole, initial, lengths, recompute);
     }
     let sequence = this.#sequence(xs);
     const states =
@@ -285,6 +292,7 @@ export abstract class Recurrent<
     xs: Node,
     initial: unknown,
     given: Node | undefined,
+    recompute: Recompute | undefined,
   ): { hidden: Node; last: StatesOf<S, L, B> } {
     if (xs.shape.length !== 3) {
       throw new ShapeError(
@@ -310,6 +318,7 @@ export abstract class Recurrent<
           initial: state as State,
           reverse,
           lengths,
+          recompute,
           step: (x, at) => this.#cell.step(gates, x, at as unknown as S) as State,
         });
         return { hidden: found.hidden, last: found.last as unknown as S };
