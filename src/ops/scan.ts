@@ -52,7 +52,7 @@ const scanOptions = declareOptions('scan', {
   /**
    * `{ every: k }` saves memory in training: the loop keeps its carries only at every k-th step, and the backward pass
    * computes the k steps from there again. Training then needs memory for T / k + k steps instead of T, and computes the
-   * steps of the loop twice. `ys`, `over` and its gradients still have T rows.
+   * steps of the loop twice. `ys`, `over` with its gradient, and the draws of the body still have T rows.
    */
   recompute: recomputeOption,
   /** A name for errors, drawings and profiles. */

@@ -160,6 +160,52 @@ describe('scan with recompute', () => {
     }
   });
 
+  it('needs nothing to cut into rows', () => {
+    const { last, ys } = scan(({ p }) => [{ p: mul(p, 2) }, p], {
+      initial: { p: 1 },
+      length: 5,
+      recompute: { every: 2 },
+    });
+    expect([...evaluate(ys).data]).toEqual([1, 2, 4, 8, 16]);
+    expect(
+      compile({ outputs: { p: last.p } })
+        .run({})
+        .p.item(),
+    ).toBe(32);
+  });
+
+  const lengths = constant(tensor([5, 0, 3], { dtype: 'int32' }));
+  it.each([
+    ['LSTM', LSTM, 'steps', {}],
+    ['LSTM with lengths', LSTM, 'steps', { lengths }],
+    ['GRU', GRU, 5, {}],
+    ['GRU with lengths', GRU, 5, { lengths }],
+    ['SimpleRNN', SimpleRNN, 'steps', {}],
+  ] as const)('is an option of layers: %s', (_, Layer, steps, given) => {
+    const layer = new Layer('layer', {
+      inputs: 2,
+      units: 3,
+      layers: 2,
+      bidirectional: true,
+      dtype: 'float64',
+      seed: 1,
+    });
+    const xs = input('xs', [steps, 3, 2], { dtype: 'float64' });
+    const made = (options: object): Record<string, Node> => {
+      const { hidden } = layer.unroll(xs, { ...given, ...options });
+      const gradients = backward(sum(mul(hidden, hidden)));
+      return {
+        hidden,
+        ...Object.fromEntries(layer.parameters.map((leaf) => [leaf.name, gradients.of(leaf)])),
+      };
+    };
+    const feeds = { xs: randomTensor([5, 3, 2], 9) };
+    const expected = evaluate(made({}), feeds);
+    const nodes = made({ recompute: { every: 2 } });
+    expectClose(evaluate(nodes, feeds), expected);
+    expectClose(compile({ outputs: nodes }).run(feeds), expected);
+  });
+
   it('names the segment and the step of a value that is not finite', () => {
     const xs = input('xs', ['steps']);
     const { last } = scan(({ s }, x) => [{ s: add(s, log(x)) }, undefined], {
