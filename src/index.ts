@@ -177,6 +177,7 @@ export {
 export * from './ops/index.js';
 export {
   type Carried,
+  type Recompute,
   type ScanBody,
   type Scanned,
   type ScanOptions,

@@ -1,5 +1,6 @@
 /**
- * Dimensions: numbers, names, and polynomials over names with integer coefficients.
+ * Dimensions: numbers, names, and polynomials over names with integer coefficients. A quotient that is rounded down, such
+ * as `floor(steps/100)`, stands in a polynomial like a name.
  *
  * A dimension that depends on a name is stored as the text of its normal form ('batch', '2*batch', 'batch*steps + 1').
  * Equal polynomials are therefore equal strings: dimensions are compared with `===`, printed directly and used as keys.
@@ -8,7 +9,10 @@
 import { describeValue } from '../arguments/describe.js';
 import { ShapeError } from '../errors.js';
 
-/** A dimension: a number, or the normal form of a polynomial over dimension names, such as `'2*batch + 1'`. */
+/**
+ * A dimension: a number, or the normal form of a polynomial over dimension names, such as `'2*batch + 1'`. It may contain
+ * quotients that are rounded down, such as `'floor(steps/100)'`.
+ */
 export type Dim = number | string;
 /** The shape of a node: its dimensions, outermost first; `[]` for a scalar. */
 export type Shape = readonly Dim[];
@@ -17,11 +21,13 @@ export type Bindings = ReadonlyMap<string, number>;
 
 /**
  * A polynomial over dimension names: maps each monomial to its coefficient, which is never 0. The key of a monomial is
- * its sorted names, joined by '*'. The key '' belongs to the constant term.
+ * its sorted names, joined by '*'. The key '' belongs to the constant term. A quotient is like a name.
  */
 type Polynomial = ReadonlyMap<string, number>;
 
 const namePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
+/** The text of a quotient: `floor(steps/100)`, or `floor((2*steps+1)/100)`. It has no spaces. */
+const quotientPattern = /^floor\((.+)\/([1-9]\d*)\)$/;
 
 // The polynomials of texts that were parsed, and the products of dimensions. They are kept, because building a graph
 // needs those of the same few dimensions many times. A full table is cleared, because otherwise a long-lived process
@@ -109,6 +115,36 @@ export function ceilDivideDim(a: Dim, divisor: number): Dim | undefined {
   return print(quotient);
 }
 
+/** Returns the quotient a / divisor, rounded down. `a` is at least 0 in all runs, and `divisor` is a positive integer. */
+export function floorDivideDim(a: Dim, divisor: number): Dim {
+  if (typeof a === 'number') return Math.floor(a / divisor);
+  let quotient: Polynomial = new Map();
+  let rest: Polynomial = new Map();
+  for (const [monomial, coefficient] of poly(a)) {
+    const whole = Math.floor(coefficient / divisor);
+    quotient = sum(quotient, new Map([[monomial, whole]]), 1);
+    rest = sum(rest, new Map([[monomial, coefficient - whole * divisor]]), 1);
+  }
+  const text = print(rest);
+  // A number is less than the divisor.
+  if (typeof text === 'number') return print(quotient);
+  const compact = text.replaceAll(' ', '');
+  const dividend = rest.size > 1 ? `(${compact})` : compact;
+  return print(sum(quotient, new Map([[`floor(${dividend}/${divisor})`, 1]]), 1));
+}
+
+/** Returns the parts of a quotient that stands in a dimension like a name; undefined if it is a name. */
+export function quotientOf(
+  name: string,
+): { readonly dividend: Dim; readonly divisor: number } | undefined {
+  if (!name.endsWith(')')) return undefined;
+  const [, dividend, divisor] = quotientPattern.exec(name) ?? [];
+  if (dividend === undefined) return undefined;
+  const inner = /^\((.*)\)$/.exec(dividend)?.[1] ?? dividend;
+  const polynomial = parse(inner);
+  return polynomial && { dividend: print(polynomial), divisor: Number(divisor) };
+}
+
 /** Returns the size of a dimension in one run. @throws ShapeError if a name of the dimension is not bound */
 export function bindDim(dim: Dim, bindings: Bindings, context = ''): number {
   if (typeof dim === 'number') return dim;
@@ -118,7 +154,10 @@ export function bindDim(dim: Dim, bindings: Bindings, context = ''): number {
   for (const [monomial, coefficient] of poly(dim)) {
     let term = coefficient;
     for (const name of factors(monomial)) {
-      const value = bindings.get(name);
+      const quotient = quotientOf(name);
+      const value = quotient
+        ? Math.floor(bindDim(quotient.dividend, bindings, context) / quotient.divisor)
+        : bindings.get(name);
       if (value === undefined) {
         throw new ShapeError(
           `${context}dimension '${name}' is not bound: no input of this run has this dimension`,
@@ -133,10 +172,15 @@ export function bindDim(dim: Dim, bindings: Bindings, context = ''): number {
 
 /** Returns the names that a dimension depends on, each once. */
 export function namesOf(dim: Dim): string[] {
-  return typeof dim === 'number' ? [] : [...new Set([...poly(dim).keys()].flatMap(factors))];
+  if (typeof dim === 'number') return [];
+  const names = [...poly(dim).keys()].flatMap(factors).flatMap((name) => {
+    const quotient = quotientOf(name);
+    return quotient ? namesOf(quotient.dividend) : [name];
+  });
+  return [...new Set(names)];
 }
 
-/** A term of a dimension: a coefficient, which is not 0, times names. A name that is squared occurs twice. */
+/** A term of a dimension: a coefficient, which is not 0, times names and quotients. One that is squared occurs twice. */
 export interface Term {
   readonly coefficient: number;
   readonly names: readonly string[];
@@ -165,7 +209,25 @@ function poly(dim: Dim): Polynomial {
 }
 
 function factors(monomial: string): string[] {
-  return monomial === '' ? [] : monomial.split('*');
+  return monomial === '' ? [] : split(monomial, '*');
+}
+
+/** Splits a text where a separator is not within parentheses. */
+function split(text: string, separator: string): string[] {
+  if (!text.includes('(')) return text.split(separator);
+  const parts: string[] = [];
+  let depth = 0;
+  let from = 0;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === '(') depth++;
+    else if (character === ')') depth--;
+    else if (character === separator && depth === 0) {
+      parts.push(text.slice(from, at));
+      from = at + 1;
+    }
+  }
+  return [...parts, text.slice(from)];
 }
 
 /**
@@ -178,14 +240,19 @@ function parse(text: string): Polynomial | undefined {
   let polynomial: Polynomial = new Map();
   // Removes the spaces around operators. Spaces within a name remain, so that the name is refused below.
   const compact = text.trim().replace(/\s*([-+*])\s*/g, '$1');
-  for (const signed of compact.replace(/-/g, '+-').replace(/^\+/, '').split('+')) {
+  for (const signed of split(compact.replace(/-/g, '+-').replace(/^\+/, ''), '+')) {
     const negative = signed.startsWith('-');
     let coefficient = negative ? -1 : 1;
     const names: string[] = [];
-    for (const factor of (negative ? signed.slice(1) : signed).split('*')) {
+    for (const factor of split(negative ? signed.slice(1) : signed, '*')) {
       if (/^\d+$/.test(factor)) coefficient *= Number(factor);
       else if (namePattern.test(factor)) names.push(factor);
-      else return undefined;
+      else {
+        const quotient = quotientOf(factor);
+        const normal = quotient && floorDivideDim(quotient.dividend, quotient.divisor);
+        if (normal !== factor) return undefined;
+        names.push(factor);
+      }
     }
     if (coefficient !== 0) {
       polynomial = sum(polynomial, new Map([[names.sort().join('*'), coefficient]]), 1);

@@ -42,6 +42,11 @@ export interface LoopParts {
   readonly captures: readonly Argument[];
   /** The index t of the step, an int32 scalar. */
   readonly index: Argument;
+  /**
+   * Whether the backward pass computes the values of a step again, from the carries at its start, instead of having the
+   * loop keep them. Then nothing else is kept for all steps: memory for it is what this saves.
+   */
+  readonly recomputes: boolean;
   /** The number of loops that are in one another in this one, itself included. */
   readonly depth: number;
 }
@@ -58,20 +63,22 @@ export class Loop implements LoopParts {
   readonly rows: readonly Argument[];
   readonly captures: readonly Argument[];
   readonly index: Argument;
+  readonly recomputes: boolean;
   readonly depth: number;
   readonly #results = new Map<string, LoopResult>();
   readonly #described: { [key: string]: Result } = {};
   readonly #keys = new Map<Node, Map<LoopResult['kind'], string>>();
 
-  constructor({ name, steps, reverse, carries, rows, captures, index, depth }: LoopParts) {
-    this.name = name;
-    this.steps = steps;
-    this.reverse = reverse;
-    this.carries = carries;
-    this.rows = rows;
-    this.captures = captures;
-    this.index = index;
-    this.depth = depth;
+  constructor(parts: LoopParts) {
+    this.name = parts.name;
+    this.steps = parts.steps;
+    this.reverse = parts.reverse;
+    this.carries = parts.carries;
+    this.rows = parts.rows;
+    this.captures = parts.captures;
+    this.index = parts.index;
+    this.recomputes = parts.recomputes;
+    this.depth = parts.depth;
   }
 
   /** The results that have been asked for, by their keys. */

@@ -48,6 +48,8 @@ export class IrLoop {
   /** The number of steps, at least 1. */
   readonly count: number;
   readonly reverse: boolean;
+  /** Whether its steps are computed again rather than kept, so that nothing else may be kept for all steps. */
+  readonly recomputes: boolean;
   readonly carries: readonly IrCarry[];
   readonly rows: readonly Argument[];
   readonly captures: readonly Argument[];
@@ -59,6 +61,7 @@ export class IrLoop {
     this.build = parts.build;
     this.count = parts.count;
     this.reverse = parts.reverse;
+    this.recomputes = parts.recomputes;
     this.carries = parts.carries;
     this.rows = parts.rows;
     this.captures = parts.captures;

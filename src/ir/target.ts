@@ -81,6 +81,11 @@ export interface Target {
   };
   /** If the last axis of a read is at most this long, a routine reads it equally fast whether it is contiguous or not. */
   readonly fewLanes: number;
+  /**
+   * What may be kept for all steps of a loop, so that it can be computed for all of them at once: `times` as much as the
+   * loop reads as rows and stacks anyway, or `bytes`, which a cache holds.
+   */
+  readonly kept: { readonly times: number; readonly bytes: number };
   readonly memory: {
     /** The alignment of addresses, in bytes. A cache line and the widest vector have this size. */
     readonly alignment: number;
@@ -124,6 +129,7 @@ export const executor: Target = {
   gathered: { sums: 8, elements: 2 ** 17 },
   weights: { rows: 4, cached: 16_384 },
   fewLanes: 4,
+  kept: { times: 8, bytes: 2 ** 18 },
   memory: { alignment: 64, direct: 2 ** 18, folded: 4096 },
   encoding: {
     version: 1,

@@ -18,6 +18,7 @@ import { isNode, type Node, nodeOf } from '../graph/node.js';
 import { Module } from '../modules/module.js';
 import type { Scope } from '../modules/scope.js';
 import { broadcastTo, concat, stack } from '../ops/index.js';
+import { type Recompute, recomputeOption } from '../ops/scan.js';
 import { formatShape } from '../tensor/shape.js';
 import { type AppliedDirection, type CellKind, recordApplication } from './applications.js';
 import { dropping } from './dropout.js';
@@ -103,6 +104,11 @@ const unrollOptions = declareOptions('Recurrent.unroll', {
    * has in the other steps, the padding, does not matter.
    */
   lengths: optional(nodeOf('a node [batch] of int32'), 'sequenceLengths'),
+  /**
+   * `{ every: k }` saves memory in training, as in `scan`: the states are kept only at every k-th time step, and the others
+   * are computed again. The layer is then a loop.
+   */
+  recompute: recomputeOption,
 });
 
 /** Options of `unroll`. `States` is the form of the states of the layer. */
@@ -218,7 +224,8 @@ export abstract class Recurrent<
    * @param options `{ initial }`, the state before the first time step, of the form of `last`; zeros by default.
    *   `{ lengths }`, the number of time steps of each row, [batch] of int32: after its last step, the states of a row stay
    *   as they are and its hidden states are 0, and the direction from the last time step to the first begins at its last
-   *   step. A run of at least one step fails with a ValueError if a length is negative or larger than the number of steps
+   *   step. A run of at least one step fails with a ValueError if a length is negative or larger than the number of steps.
+   *   `{ recompute: { every: k } }` keeps the states only at every k-th time step in training, as in `scan`
    * @returns `hidden`, the hidden states of the last layer at all time steps, [steps, batch, units], or
    *   [steps, batch, 2 units] with those of the forward direction first; and `last`, the states after the last time step
    *   of each direction: a state record, `{ forward, backward }` for two directions, a list of them for several layers
@@ -239,14 +246,14 @@ export abstract class Recurrent<
     options?: UnrollOptions<StatesOf<S, L, B>>,
   ): { hidden: Node; last: StatesOf<S, L, B> } {
     const where = `${this.#named} unroll`;
-    const { initial, lengths: given } = this.#optionsOf(options, where);
+    const { initial, lengths: given, recompute } = this.#optionsOf(options, where);
     const sequence = this.#sequence(xs, where);
     const lengths = given && checkedLengths(given, sequence, where);
     const states = initial === undefined ? undefined : this.#statesFrom(initial, where);
     // The hidden states of each layer are 0 in the padding already.
     let hidden = lengths ? withoutPadding(sequence, lengths) : sequence;
     const last = this.stack.map((_, layer) => {
-      const found = this.#applied(layer, hidden, states?.[layer], lengths);
+      const found = this.#applied(layer, hidden, states?.[layer], lengths, recompute);
       hidden = layer < this.stack.length - 1 ? this.#dropout(found.hidden) : found.hidden;
       return found.last;
     });
@@ -259,6 +266,7 @@ export abstract class Recurrent<
     xs: Node,
     initial: EachDirection<S> | undefined,
     lengths: Node | undefined,
+    recompute: Recompute | undefined,
   ): { hidden: Node; last: EachDirection<S> } {
     const { forward, backward } = this.stack[layer] as EachDirection<G>;
     const name = this.stack.length === 1 ? this.name : `${this.name}.layers.${layer}`;
@@ -269,6 +277,7 @@ export abstract class Recurrent<
         initial: (own ?? this.#zeros(xs)) as State,
         reverse: direction === 'backward',
         lengths,
+        recompute,
         step: (x, before) => this.#cell.step(gates, x, before as unknown as S) as State,
       });
       return { gates, initial: own, ...found } as const;
@@ -276,7 +285,7 @@ export abstract class Recurrent<
     const ahead = run(forward, initial?.forward, 'forward');
     const back = backward && run(backward, initial?.backward, 'backward');
     const hidden = back ? concat([ahead.hidden, back.hidden], 2) : ahead.hidden;
-    if (lengths === undefined) {
+    if (lengths === undefined && recompute === undefined) {
       const directions = (back ? [ahead, back] : [ahead]) as unknown as AppliedDirection[];
       recordApplication({ kind: this.#cell.kind, name, xs, hidden, directions });
     }

@@ -7,7 +7,7 @@ import type { Node } from '../graph/node.js';
 import { broadcastTo, less, reshape, where as select } from '../ops/index.js';
 import { takeLabels } from '../ops/labels.js';
 import { positions } from '../ops/positions.js';
-import { scan } from '../ops/scan.js';
+import { type Recompute, scan } from '../ops/scan.js';
 import { formatShape } from '../tensor/shape.js';
 
 /** A state record: nodes [batch, units] by name. */
@@ -25,6 +25,8 @@ export interface Sequence {
   readonly reverse: boolean;
   /** The number of steps of each row, as `checkedLengths` returns it; undefined if all rows have all steps. */
   readonly lengths: Node | undefined;
+  /** How training saves memory; undefined if it keeps all steps. */
+  readonly recompute?: Recompute | undefined;
   /** Computes a step. */
   step(x: Node, state: State): State;
 }
@@ -34,7 +36,7 @@ export interface Sequence {
  * the length of a row, its states stay as they are, and its hidden state is 0: the backward direction begins at the last
  * step of the row.
  */
-export function applied({ name, xs, initial, reverse, lengths, step }: Sequence): {
+export function applied({ name, xs, initial, reverse, lengths, recompute, step }: Sequence): {
   readonly hidden: Node;
   readonly last: State;
 } {
@@ -51,7 +53,7 @@ export function applied({ name, xs, initial, reverse, lengths, step }: Sequence)
       );
       return [kept, select(runs, next.hidden as Node, 0)] as const;
     },
-    { over: xs, initial, reverse, name },
+    { over: xs, initial, reverse, name, recompute },
   );
   return { hidden: ys, last };
 }

@@ -124,6 +124,7 @@ export function loopGradient(
       node: roots[carried.size + i] as Node,
     })),
     firstDraw: Number.POSITIVE_INFINITY,
+    recomputes: loop.recomputes,
   });
   const sent = (list: readonly unknown[], of: unknown, nodes: readonly Node[]) => {
     const at = list.indexOf(of);
@@ -146,7 +147,7 @@ const cheapKernels = new Set(['add', 'sub', 'mul', 'neg', 'abs', 'maximum', 'min
 
 /**
  * What the backward pass of a body reads of the body. Values that take little time are computed again. The others are
- * stored: the loop stacks them over the steps.
+ * stored: the loop stacks them over the steps. If the loop recomputes, only carries are stored.
  */
 class Residuals {
   /** The nodes whose values are stored: carries, and other nodes of the body, by id. */
@@ -175,15 +176,27 @@ class Residuals {
       else for (const input of node.inputs) visited.add(input);
     }
     needed.sort((a, b) => a.id - b.id);
-    // The values that must be stored come first, because others can be computed from them.
-    for (const node of needed) if (!isLeaf(node) && !isCheap(node)) this.#stored.add(node);
-    for (const node of needed) this.#provide(node);
+    if (loop.recomputes) this.#recompute(needed);
+    else {
+      // The values that must be stored come first, because others can be computed from them.
+      for (const node of needed) if (!isLeaf(node) && !isCheap(node)) this.#stored.add(node);
+      for (const node of needed) this.#provide(node);
+    }
     this.stored = [...this.#stored].sort((a, b) => a.id - b.id);
   }
 
   /** Whether a row of an input of the loop is read. */
   reads(row: Argument): boolean {
     return this.#seen.has(row);
+  }
+
+  /** Computes all of these nodes again, from the carries and the rows. */
+  #recompute(nodes: readonly Node[]): void {
+    const visited = new Set(nodes);
+    for (const node of visited) {
+      (this.#carries.has(node) ? this.#stored : this.#seen).add(node);
+      for (const input of node.inputs) visited.add(input);
+    }
   }
 
   /** Decides how the backward pass gets the value of a node. */

@@ -63,6 +63,8 @@ export interface OpenLoop {
   readonly results: readonly { readonly kind: 'rows' | 'sum'; readonly node: Node }[];
   /** Draws with at least this id were made in the body. */
   readonly firstDraw: number;
+  /** Whether the backward pass computes the values of a step again. */
+  readonly recomputes: boolean;
 }
 
 /** The node of a loop, and the nodes of its results. */
@@ -124,6 +126,7 @@ export function closeLoop(open: OpenLoop): ClosedLoop {
     rows: rows.map(({ argument }) => argument),
     captures: captures.map(({ argument }) => argument),
     index,
+    recomputes: open.recomputes,
     depth,
   });
   const inputs = [
@@ -169,7 +172,8 @@ function isNumber(node: Node): boolean {
   return node instanceof Constant && node.shape.length === 0;
 }
 
-function isDraw({ op: { lowering }, inputs }: Node): boolean {
+/** Whether a node is a draw, which in the body of a loop is a new one in each step. */
+export function isDraw({ op: { lowering }, inputs }: Node): boolean {
   return lowering.kind === 'random' && inputs.length === 0;
 }
 
@@ -184,7 +188,7 @@ interface Rows {
 const drawsOfRows = new WeakMap<Op, Op>();
 
 /** Returns a draw of as many rows as there are steps, with the seed of a draw of one row. */
-function drawOfRows({ op, attributes, shape }: Node, steps: Dim): Node {
+export function drawOfRows({ op, attributes, shape }: Node, steps: Dim): Node {
   const lowering = op.lowering as Extract<Lowering, { kind: 'random' }>;
   const made = drawsOfRows.get(op) ?? {
     ...op,

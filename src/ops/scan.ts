@@ -1,8 +1,8 @@
 /** `scan`: loops over the first axis of nodes, with values that are carried from step to step. */
 
 import { describeValue } from '../arguments/describe.js';
-import { callback, checkedLater, filledText, flag } from '../arguments/kinds.js';
-import { declareOptions, type OptionsOf, optional } from '../arguments/options.js';
+import { callback, checkedLater, filledText, flag, wholeNumber } from '../arguments/kinds.js';
+import { declareOptions, type OptionsOf, optional, required } from '../arguments/options.js';
 import { assertRecord, isList, isRecord } from '../arguments/read.js';
 import { DTypeError, GraphError, ShapeError, ValueError } from '../errors.js';
 import { type Dim, dimension, sameShape } from '../graph/dimension.js';
@@ -11,13 +11,29 @@ import { assertValue, isNode, type Node, nextNodeId } from '../graph/node.js';
 import type { Operand } from '../graph/op.js';
 import { formatShape } from '../tensor/shape.js';
 import { isTensor } from '../tensor/tensor.js';
-import { closeLoop, describeScan } from './loop.js';
+import { closeLoop, describeScan, type OpenLoop } from './loop.js';
+import { closeInSegments } from './segments.js';
 
 /** What `scan` cuts into rows, and what a body returns for a step: a node, a record of nodes, or nothing. */
 export type Scanned = Node | Readonly<Record<string, Node>> | undefined;
 
 /** Nodes by the keys of carries. */
 export type Carried<C> = { readonly [K in keyof C]: Node };
+
+const recomputeOptions = declareOptions('scan recompute', {
+  /** The number of steps of a segment. */
+  every: required(wholeNumber(1), 'steps'),
+});
+
+/** How a loop saves memory by computing steps again. */
+export interface Recompute extends OptionsOf<typeof recomputeOptions> {}
+
+/** The option `recompute` of a function that makes loops. */
+export const recomputeOption = optional(
+  checkedLater<Recompute>('{ every }, a number of steps'),
+  'checkpoint',
+  'remat',
+);
 
 const scanOptions = declareOptions('scan', {
   /** What is cut along its first axis: a node, or a record of nodes. In each step, the body gets a row of each. */
@@ -33,6 +49,12 @@ const scanOptions = declareOptions('scan', {
   length: optional(checkedLater<Dim>('a number of steps, or the name of a dimension'), 'steps'),
   /** If true, the steps run from the last row to the first. The default is false. */
   reverse: optional(flag, 'backwards'),
+  /**
+   * `{ every: k }` saves memory in training: the loop keeps its carries only at every k-th step, and the backward pass
+   * computes the k steps from there again. Training then needs memory for T / k + k steps instead of T, and computes the
+   * steps of the loop twice. `ys`, `over` with its gradient, and the draws of the body still have T rows.
+   */
+  recompute: recomputeOption,
   /** A name for errors, drawings and profiles. */
   name: optional(filledText, 'label'),
 });
@@ -76,6 +98,10 @@ const readBody = callback<ScanBody<object, Scanned, Scanned>>();
  * new draw in each step. `backward` differentiates with respect to the initial values, to `over`, and to all nodes that
  * the body reads. With zero steps, the last values are the initial ones, and these gradients are zeros.
  *
+ * With `recompute: { every: k }`, results and gradients are the same up to the rounding of sums over the steps. The loop is
+ * then a loop `<name>.segments` with a loop over k steps in it, and a loop `<name>.rest` over the steps that are left over.
+ * Errors and profiles name these.
+ *
  * @param body gets the carries, the row of `over` in its form (undefined if only `length` is given), and t, the index of
  *   the row, an int32 scalar. It returns [next, y]: the next value of each carry, of the same shape and dtype, and a node,
  *   a record of nodes, or undefined
@@ -112,8 +138,13 @@ export function scanSince<
       `scan: expected a function that builds the graph of a step, but received ${describeValue(body)}`,
     );
   }
-  const { over, initial = {}, length, reverse = false, name } = scanOptions.read(options);
+  const read = scanOptions.read(options);
+  const { over, initial = {}, length, reverse = false, name } = read;
   const where = describeScan(name);
+  const recompute =
+    read.recompute === undefined
+      ? undefined
+      : recomputeOptions.read(read.recompute, `${where} recompute`);
   const cut = formOf(over, `${where} over:`);
   const steps = stepsOf(cut.entries, length, where);
   const starts = assertRecord(
@@ -143,7 +174,7 @@ export function scanSince<
   const [next, y] = pairOf(returned, where);
   const nexts = nextOf(next, carries, where);
   const kept = formOf(y, `${where} y:`);
-  const { last, results } = closeLoop({
+  const open: OpenLoop = {
     name,
     steps,
     reverse,
@@ -152,7 +183,9 @@ export function scanSince<
     index,
     results: kept.entries.map(([, node]) => ({ kind: 'rows', node })),
     firstDraw,
-  });
+    recomputes: false,
+  };
+  const { last, results } = recompute ? closeInSegments(open, recompute.every) : closeLoop(open);
   return Object.freeze({
     last: Object.freeze(
       Object.fromEntries(carries.map(({ key }, i) => [key, last[i]])),

@@ -6,8 +6,10 @@ import {
   type Dim,
   dimension,
   divideDims,
+  floorDivideDim,
   multiplyDims,
   namesOf,
+  quotientOf,
   sameShape,
   sizeOfDims,
   subtractDims,
@@ -137,6 +139,54 @@ describe('a dimension is a polynomial in normal form', () => {
     expect(divideDims('a', 0)).toBeUndefined();
     expect(divideDims(0, 0)).toBeUndefined();
     expect(divideDims(subtractDims('a*a', 'b*b'), addDims('a', 'b'))).toBe('a - b');
+  });
+
+  it('rounds quotients down, which are like names in a polynomial', () => {
+    const { quotient } = fc.letrec<{ quotient: Term }>((tie) => ({
+      quotient: fc.oneof(
+        { depthSize: 'small', withCrossShrink: true },
+        term,
+        fc
+          .tuple(tie('quotient'), tie('quotient'), fc.integer({ min: 1, max: 6 }))
+          .map(([x, y, n]) => {
+            const divided = floorDivideDim(addDims(x.dim, 1), n);
+            return {
+              dim: addDims(multiplyDims(divided, y.dim), x.dim),
+              at: (v: readonly number[]) => Math.floor((x.at(v) + 1) / n) * y.at(v) + x.at(v),
+            };
+          }),
+      ),
+    }));
+    fc.assert(
+      fc.property(quotient, values, (one, sizes) => {
+        expect(bindDim(one.dim, bound(sizes)) + 0).toBe(one.at(sizes) + 0);
+        expect(names).toEqual(expect.arrayContaining(namesOf(one.dim)));
+        if (typeof one.dim === 'string') expect(dimension(one.dim, '')).toBe(one.dim);
+      }),
+    );
+  });
+
+  it('has a normal form of quotients', () => {
+    expect(floorDivideDim('steps', 100)).toBe('floor(steps/100)');
+    expect(floorDivideDim('200*steps + 150', 100)).toBe('2*steps + 1');
+    expect(floorDivideDim('3*steps - 1', 2)).toBe('floor((steps+1)/2) + steps - 1');
+    expect(floorDivideDim(7, 2)).toBe(3);
+    expect(quotientOf('floor((steps+1)/2)')).toEqual({ dividend: 'steps + 1', divisor: 2 });
+    expect(quotientOf('steps')).toBeUndefined();
+    const rest = subtractDims('steps', multiplyDims(100, floorDivideDim('steps', 100)));
+    expect(rest).toBe('-100*floor(steps/100) + steps');
+    expect(addDims(rest, multiplyDims(100, 'floor(steps/100)'))).toBe('steps');
+    expect(bindDim(rest, new Map([['steps', 731]]))).toBe(31);
+    for (const text of [
+      'floor(steps/0)',
+      'floor(steps)',
+      'floor(2*steps/2)',
+      'floor(steps/2',
+      'floor((steps/2)',
+      'floor(7/2)',
+      'floor(/2)',
+    ])
+      expect(() => dimension(text, 'here:'), text).toThrow(ShapeError);
   });
 
   it('treats different names as different', () => {

@@ -164,6 +164,17 @@ describe('a loop', () => {
     expect(inner).toHaveLength(1);
   });
 
+  it('may be in segments', async () => {
+    const { last, ys } = scan(
+      ({ h }, row, t) => {
+        const next = tanh(mul(add(h, row), mul(cast(t, 'float32'), 0.5)));
+        return [{ h: next }, next];
+      },
+      { over: x, initial: { h: h0 }, recompute: { every: 3 } },
+    );
+    for (const steps of [4, 8]) await check({ last: last.h, ys }, feeds(steps));
+  });
+
   it('may be a gradient, whose sums are states', async () => {
     const w = weight(3, 3);
     const { last, ys } = cell(w);

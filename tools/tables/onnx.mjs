@@ -49,7 +49,8 @@ ${sections.join('\n')}
 The ops of a graph, as errors name them, and the operators that they become. An op that you define with a lowering of kind
 \`compose\` is exported as the ops of which it is composed. LSTM, GRU and SimpleRNN layers of float32 become single
 operators. Those with rows of different lengths become loops, and a loop becomes one Scan. ONNX Runtime 1.32 does not run
-a Scan of no steps, and a GRU of no steps ends its process.
+a loop of no steps. A loop with \`recompute\` becomes two Scans, one with a Scan in it: export one without the option, because
+with a named number of steps one of the two may have no steps.
 
 | op | operators |
 |---|---|

@@ -129,6 +129,7 @@ function withChunks(
         build: body,
         count: loop.count,
         reverse: loop.reverse,
+        recomputes: loop.recomputes,
         carries: loop.carries,
         rows: rows.map(({ argument }) => argument),
         captures: loop.captures,

@@ -128,6 +128,7 @@ export function lowerLoop(
           build: body,
           count: steps,
           reverse: loop.reverse,
+          recomputes: loop.recomputes,
           carries,
           rows: rows.map(({ argument }) => argument),
           captures: captures.map(({ argument }) => argument),

@@ -1,7 +1,7 @@
 /** Emits the nodes and the tensors of a file. It knows the format, and nothing of the ops of forebay. */
 
 import { GraphError } from '../../errors.js';
-import { type Dim, type Shape, termsOf } from '../../graph/dimension.js';
+import { type Dim, quotientOf, type Shape, termsOf } from '../../graph/dimension.js';
 import { bytesIn, writtenBytes } from '../../io/bytes.js';
 import type { DType } from '../../tensor/dtype.js';
 import { type Tensor, tensor } from '../../tensor/tensor.js';
@@ -285,7 +285,11 @@ export class Emitter {
       const terms = termsOf(dim);
       const [only] = terms;
       if (terms.length === 1 && only?.coefficient === 1 && only.names.length === 1) {
-        return outermost.#named(only.names[0] as string);
+        const name = only.names[0] as string;
+        const quotient = quotientOf(name);
+        if (!quotient) return outermost.#named(name);
+        const { dividend, divisor } = quotient;
+        return outermost.op('Div', [outermost.dim(dividend), this.ints([divisor])]);
       }
       return terms
         .map(({ coefficient, names }) => {

@@ -4,6 +4,7 @@ import {
   addDims,
   type Dim,
   divideDims,
+  floorDivideDim,
   multiplyDims,
   subtractDims,
 } from '../../graph/dimension.js';
@@ -163,7 +164,9 @@ function largerDim(a: Dim, b: Dim): Dim | undefined {
 function quotient(a: Dim, b: Dim): Dim | undefined {
   if (b === 0) return undefined;
   if (typeof a === 'number' && typeof b === 'number') return Math.trunc(a / b);
-  return divideDims(a, b);
+  const exact = divideDims(a, b);
+  if (exact !== undefined || typeof b !== 'number' || b < 0 || !isNatural(a)) return exact;
+  return floorDivideDim(a, b);
 }
 
 /** The remainder with the sign of the dividend, as in C. */

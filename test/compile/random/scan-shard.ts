@@ -17,21 +17,21 @@ const rewrites = [
  * Runs `count` random cases with the seeds from `from` on, or `FOREBAY_RANDOM_TIMES` times as many. `FOREBAY_SCAN=417` runs
  * only the case of this seed.
  */
-export function testScans(from: number, count: number): void {
+export function testScans(from: number, count: number, build: 'scan' | 'recompute' = 'scan'): void {
   const only = process.env.FOREBAY_SCAN;
   const times = Number(process.env.FOREBAY_RANDOM_TIMES ?? 1);
   const seeds = Array.from({ length: count * times }, (_, i) => from + i).filter(
     (seed) => only === undefined || seed === Number(only),
   );
   it.skipIf(seeds.length === 0)(
-    `${seeds.length} random graphs with loops from ${from}`,
+    `${seeds.length} random graphs with loops from ${from}, by ${build}`,
     { timeout: 600_000 * times },
     () => {
       const fired = new Map<string, number>();
       const failures: string[] = [];
       let inexact = 0;
       for (const seed of seeds) {
-        const { outputs } = scanCase(seed, 'scan');
+        const { outputs } = scanCase(seed, build);
         const unrolled = evaluate(scanCase(seed, 'unrolled').outputs);
         if (!unrolled.every(isExact)) {
           inexact++;

@@ -102,26 +102,33 @@ interface Built {
   readonly ys: readonly Node[];
 }
 
-type Build = 'scan' | 'unrolled';
+type Build = 'scan' | 'recompute' | 'unrolled';
 
-/** Builds a loop: by `scan`, or unrolled. */
+/** Builds a loop: by `scan`, perhaps in segments of `every` steps, or unrolled. */
 function loop(
   build: Build,
   steps: number | 'steps',
   reverse: boolean,
   initial: readonly Node[],
   over: readonly Node[],
+  every: number,
   body: (carries: readonly Node[], xs: readonly Node[], t: Node) => Built,
 ): Built {
   const record = (nodes: readonly Node[]) =>
     Object.fromEntries(nodes.map((node, i) => [`n${i}`, node]));
-  if (build === 'scan') {
+  if (build !== 'unrolled') {
     const { last, ys } = scan(
       (carry, x, t) => {
         const made = body(Object.values(carry), Object.values(x), t);
         return [record(made.last), record(made.ys)] as const;
       },
-      { over: record(over), initial: record(initial), reverse, length: steps },
+      {
+        over: record(over),
+        initial: record(initial),
+        reverse,
+        length: steps,
+        ...(build === 'recompute' && { recompute: { every } }),
+      },
     );
     return { last: Object.values(last), ys: Object.values(ys) };
   }
@@ -148,7 +155,7 @@ function loop(
   return { last: carries, ys };
 }
 
-/** A random graph, built by `scan` or unrolled. */
+/** A random graph, built by `scan`, perhaps with the option `recompute`, or unrolled. */
 export interface ScanCase {
   readonly leaves: readonly Variable[];
   readonly outputs: readonly Node[];
@@ -163,6 +170,7 @@ export function scanCase(seed: number, build: Build, named = false): ScanCase {
   const dtype: DType = numbers.below(2) === 0 ? 'float64' : 'float32';
   const drawn = numbers.pick([0, 1, 2, 3, 4]);
   const steps = named ? 'steps' : drawn;
+  const every = 1 + (seed % 3);
   const reverse = numbers.below(2) === 1;
   const nested = numbers.below(3) === 0;
   const carries = numbers.below(4);
@@ -205,7 +213,7 @@ export function scanCase(seed: number, build: Build, named = false): ScanCase {
       const innerReverse = own.below(2) === 1;
       const [innerSeed, first] = [own.below(2 ** 30), own.pick(pool)];
       const shared = own.pick(pool);
-      const made = loop(build, 2, innerReverse, [small(first)], [inner], ([c], [x]) => {
+      const made = loop(build, 2, innerReverse, [small(first)], [inner], 1, ([c], [x]) => {
         const within = new Numbers(innerSeed);
         const value = grow([c as Node, x as Node, shared], 3, within, outside);
         return { last: [small(value)], ys: [value] };
@@ -222,7 +230,7 @@ export function scanCase(seed: number, build: Build, named = false): ScanCase {
     const ys = Array.from({ length: shape.kept }, () => small(own.pick(pool)));
     return { last, ys };
   };
-  const { last, ys } = loop(build, steps, reverse, initial, over, body);
+  const { last, ys } = loop(build, steps, reverse, initial, over, every, body);
   const used = {
     none: last,
     first: last.slice(1),

@@ -11,6 +11,9 @@
  * What is moved are products and sums of rows, with the element-wise values between them. The steps become rows of the
  * product, or terms of its sums if the loop adds its results. The operands that a later product needs are stacked by the
  * loop. Inner loops come first, so that what leaves an inner loop can leave the outer loop, too.
+ *
+ * What would take far more memory for all steps than the loop takes anyway stays in the loop (`allowance.ts`). It is then
+ * computed, or added to its sum, in each step.
  */
 
 import type { Sliced } from '../../../graph/sliced.js';
