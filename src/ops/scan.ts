@@ -203,7 +203,7 @@ interface Form {
 /** @throws GraphError if `value` is neither a node, nor a record of nodes, nor undefined */
 function formOf(value: unknown, where: string): Form {
   if (value === undefined) return { entries: [], formed: () => undefined };
-  if (isNode(value) || isTensor(value)) {
+  if (isNode(value) || isTensor(value) || typeof value === 'number') {
     return { entries: [[undefined, operand(value, where)]], formed: ([node]) => node };
   }
   const expected = `${where} expected a node or a record of nodes,`;

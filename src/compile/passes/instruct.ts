@@ -4,23 +4,22 @@ import { type Leaf, Variable } from '../../graph/leaf.js';
 import type { Node } from '../../graph/node.js';
 import type { Pace, Sliced } from '../../graph/sliced.js';
 import type { Fired } from '../../ir/builder.js';
-import { type Location, type Memory, windowAt } from '../../ir/location.js';
+import type { Location, Memory } from '../../ir/location.js';
 import type { IrLoop } from '../../ir/loop.js';
 import { Keys } from '../../ir/same.js';
 import type { Target } from '../../ir/target.js';
 import { type Ref, showsAll, type Value } from '../../ir/value.js';
-import { count, dense, equalLists, isContiguous } from '../../ir/view.js';
-import { fill, type GroupInstruction, type Segment } from '../../primitives/group.js';
+import { count, dense, isContiguous } from '../../ir/view.js';
+import { fill } from '../../primitives/group.js';
 import { type Instruction, instructionRecord, valueRecord } from '../../primitives/index.js';
 import type { InstructionWriter } from '../../primitives/record.js';
-import type { RowsInstruction } from '../../primitives/rows.js';
 import type { DType } from '../../tensor/dtype.js';
 import { arrange } from './arena.js';
-import { type Fused, type FusedLoop, lastGrade, sumsRows } from './fused-loop.js';
+import { type Fused, lastGrade } from './fused-loop.js';
+import { Groups } from './groups.js';
 import { isSameLocation, type LoopPlaces, loopPlaces, outerAccesses } from './loop-places.js';
 import { type NeededSteps, neededSteps, type StepRange } from './needed-steps.js';
 import { Placement } from './place.js';
-import { loadsOnePerRow, rowSegment } from './row-loops.js';
 
 /** The instructions of a program. */
 export interface Instructions {
@@ -113,11 +112,17 @@ class Writer implements InstructionWriter {
       if (leaves) leaves.push(leaf);
       else written.set(ref.value, [leaf]);
     }
+    const groups = new Groups(this.placement, this.pace, {
+      copyOf: (at, leaf) => this.#copyOf(at, [leaf]),
+      unwritten: (at, leaf) => this.#unwritten(at, leaf),
+    });
     for (const item of this.fused.schedule) {
       if (item.kind === 'single') yield* this.#single(item.value);
       else if (item.grade === lastGrade)
-        this.#writes.push(yield* this.#group(item.loops, (loop) => this.#writing(loop, written)));
-      else this.#list.push(yield* this.#group(item.loops, (loop) => this.#arena(loop)));
+        this.#writes.push(
+          yield* groups.ofLoops(item.loops, (loop) => groups.leaves(loop, written)),
+        );
+      else this.#list.push(yield* groups.ofLoops(item.loops, (loop) => groups.arena(loop)));
       if (this.pace.due(item.kind === 'single' ? 1 + item.value.args.length : 1)) yield;
     }
   }
@@ -343,155 +348,12 @@ class Writer implements InstructionWriter {
     return this.placement.isPacked(value) && value.args.every(isCapture);
   }
 
-  /** Returns the instruction of a group of fused loops. `targets` returns the locations to which a loop stores. */
-  *#group(
-    loops: readonly FusedLoop[],
-    targets: (loop: FusedLoop) => Targets,
-  ): Sliced<GroupInstruction | RowsInstruction> {
-    const [first] = loops as readonly [FusedLoop, ...FusedLoop[]];
-    const segments: Segment[] = [];
-    const nodes = new Set<Node>();
-    const found: Targets[] = [];
-    // `targets` is called for all loops first, because these calls create memories, and their order must not change.
-    for (const loop of loops) {
-      found.push(targets(loop));
-      if (this.pace.due(1 + loop.stores.length)) yield;
-    }
-    for (const [i, loop] of loops.entries()) {
-      for (const segment of this.#segments(loop, found[i] as Targets)) segments.push(segment);
-      for (const { value } of loop.stores) if (value.node) nodes.add(value.node);
-      for (const { value } of loop.closes) if (value.node) nodes.add(value.node);
-      if (this.pace.due(1 + loop.loads.length + loop.stores.length)) yield;
-    }
-    const stores = (found[0] as Targets).stores.map(({ register, dtype }) => ({ register, dtype }));
-    const common = {
-      operations: first.operations,
-      stores,
-      closes: first.closes.map(({ register, value }) => ({ register, dtype: value.dtype })),
-      nodes: [...nodes],
-    };
-    if (first.rows === undefined) {
-      const dtypes = first.loads.map(({ value }) => value.dtype);
-      return { kind: 'group', loads: dtypes, segments, ...common };
-    }
-    return {
-      kind: 'rows',
-      loads: first.loads.map((load) => ({
-        dtype: load.value.dtype,
-        perRow: loadsOnePerRow(load, { space: first.shape, rows: first.rows }),
-      })),
-      segments: segments.map((segment, i) => rowSegment(loops[i] as FusedLoop, segment)),
-      ...common,
-      closes: first.closes.map(({ register, value }) => ({
-        register,
-        dtype: value.dtype,
-        columns: sumsRows(value),
-      })),
-    };
-  }
-
-  /** Returns the locations to which a loop stores its values, if it writes no leaves. */
-  #arena({ stores }: FusedLoop): Targets {
-    return {
-      stores: stores.map(({ register, value }) => ({
-        register,
-        dtype: value.dtype,
-        location: this.placement.locationOf(value),
-      })),
-      own: new Set(),
-    };
-  }
-
-  /**
-   * Returns the leaves to which a loop stores its values, with their locations. A value may be stored to several
-   * leaves.
-   */
-  #writing({ stores }: FusedLoop, written: ReadonlyMap<Value, readonly Variable[]>): Targets {
-    const targets = stores.flatMap(({ register, value }) =>
-      (written.get(value) ?? []).map((leaf) => ({
-        register,
-        dtype: value.dtype,
-        location: {
-          memory: this.placement.leafMemory(leaf, leaf.value.size),
-          ...dense(leaf.value.shape),
-        },
-        leaf,
-      })),
-    );
-    return { stores: targets, own: new Set(targets.map(({ leaf }) => leaf)) };
-  }
-
-  /**
-   * Returns the segments of a loop. There is one for each block if the loop reads an assembled value block by block;
-   * otherwise there is only one.
-   */
-  #segments(loop: FusedLoop, { stores, own }: Targets): Segment[] {
-    const scattered = loop.loads.find(({ value }) => this.placement.isScattered(value))?.value;
-    const windows = scattered
-      ? scattered.args.map((block, i) => ({
-          block,
-          start: scattered.details.starts?.[i] as readonly number[],
-        }))
-      : [undefined];
-    const located = loop.loads.map((load) =>
-      load.value === scattered ? undefined : this.#load(load, own, loop),
-    );
-    return windows.map((window) => {
-      const within = (location: Location): Location =>
-        window ? windowAt(location, window.start, window.block.shape) : location;
-      return {
-        shape: window ? window.block.shape : loop.shape,
-        keeps: loop.keeps,
-        loads: located.map((location) =>
-          location ? within(location) : this.#block((window as { block: Ref }).block, loop),
-        ),
-        stores: stores.map(({ location }) => within(location)),
-        closes: loop.closes.map(({ value }) => this.placement.locationOf(value)),
-      };
-    });
-  }
-
-  /**
-   * Returns the location of a block that a loop reads. If the block is a parameter or state and the loop writes leaves,
-   * copies the block first, and returns the location of the copy.
-   */
-  #block(block: Ref, loop: FusedLoop): Location {
-    const at = this.placement.locate(block);
-    const { leaf } = block.value.details;
-    return loop.grade === lastGrade && leaf instanceof Variable ? this.#copyOf(at, [leaf]) : at;
-  }
-
-  /**
-   * Returns the location from which a loop loads a ref. A loop that writes leaves may read directly only elements of
-   * leaves that it overwrites itself at the same position. Other elements of leaves are copied before any leaf is
-   * written, and the loop loads them from the copy.
-   */
-  #load(load: Ref, own: ReadonlySet<Leaf>, loop: FusedLoop): Location {
-    const at = this.placement.locate(load);
-    const { leaf } = load.value.details;
-    if (loop.grade !== lastGrade || !(leaf instanceof Variable)) return at;
-    const inPlace =
-      own.has(leaf) && equalLists(load.strides, dense(load.shape).strides) && load.offset === 0;
-    if (inPlace && equalLists(load.shape, leaf.value.shape)) return at;
-    return this.#unwritten(at, leaf);
-  }
-
   /** Copies elements of a leaf, before any leaf is written. Returns the location from which they can be read. */
   #unwritten(at: Location, leaf: Variable): Location {
     const packed = packedView(at);
     const copy = this.#copyOf(packed.compact, [leaf]);
     return { memory: copy.memory, offset: 0, shape: at.shape, strides: packed.strides(copy) };
   }
-}
-
-interface Targets {
-  readonly stores: readonly {
-    readonly register: number;
-    readonly dtype: DType;
-    readonly location: Location;
-  }[];
-  /** The leaves that the loop writes. */
-  readonly own: ReadonlySet<Leaf>;
 }
 
 /**

@@ -182,6 +182,16 @@ describe('scan', () => {
     expect(evaluate(counted.last.n).item()).toBe(10);
   });
 
+  it('keeps a number in each step, alone and in a record', () => {
+    const body = (y: unknown) => () => [{}, y] as never;
+    const alone = scan(body(3), { length: 2 }).ys as unknown as Node;
+    const { a } = scan(body({ a: 4 }), { length: 2 }).ys as unknown as { a: Node };
+    expect(evaluate([alone, a]).map(({ data }) => [...data])).toEqual([
+      [3, 3],
+      [4, 4],
+    ]);
+  });
+
   it('draws anew in each step: row t of one draw of all steps, also in nested loops', () => {
     const drawn = (shape: number[]) => randomNormal(shape, { seed: 3, dtype: 'float64' });
     const draws = scan(() => [{}, drawn([2])], { length: 3 });
