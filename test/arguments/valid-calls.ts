@@ -214,6 +214,7 @@ const table: Readonly<Record<string, () => Call>> = {
         length: 4,
         reverse: true,
         name: 'sums',
+        recompute: { every: 2 },
       },
     ],
   }),
