@@ -20,7 +20,7 @@ export type Scanned = Node | Readonly<Record<string, Node>> | undefined;
 /** Nodes by the keys of carries. */
 export type Carried<C> = { readonly [K in keyof C]: Node };
 
-const recomputeOptions = declareOptions('scan recompute', {
+const recomputeOptions = declareOptions('scan: recompute', {
   /** The number of steps of a segment. */
   every: required(wholeNumber(1), 'steps'),
 });
