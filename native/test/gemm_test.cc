@@ -355,8 +355,9 @@ bool checkZeroTerms(const Case& s, std::int64_t k, Generator& generator, const B
   if (plan.route == Route::blas || longer.route == Route::blas) return false;
   const std::vector<T> expected = result(product, plan, product.b.data());
   const std::vector<T> padded = result(product, longer, product.b.data());
-  CHECK_MESSAGE(std::equal(padded.begin(), padded.end(), expected.begin(), same<T>),
-                nameOf(s) << ", of which " << k << " are not 0" << std::string(underflow ? ", underflow" : ""));
+  CHECK_MESSAGE(
+      std::equal(padded.begin(), padded.end(), expected.begin(), same<T>),
+      nameOf(s) << ", of which " << k << " are not 0" << std::string(underflow ? ", underflow" : ""));
   return true;
 }
 
@@ -387,7 +388,8 @@ TEST_CASE_TEMPLATE("terms of 0 at the end of a product change no bit", T, float,
         check({150, 160, 0, false, false, false}, k, more);
       }
     }
-    const bool own = planGemm({dtypeOf<T>, 40, 137, 300, false, 1, 40, 137, 1, 137}, *body).route != Route::blas;
+    const bool own =
+        planGemm({dtypeOf<T>, 40, 137, 300, false, 1, 40, 137, 1, 137}, *body).route != Route::blas;
     CHECK(checked > 10);
     if (own) CHECK(checked == 9 * 4 * 9 * 2);
   }

@@ -167,8 +167,8 @@ TEST_CASE("rows and columns of every size") {
   }
 }
 
-// Returns the sums of the first `steps` steps of x, which has the shape [steps, rows, width]. After the rows of
-// a step, there is a gap of so many elements.
+// Returns the sums of the first `steps` steps of x, which has the shape [steps, rows, width]. After the rows
+// of a step, there is a gap of so many elements.
 template <class T>
 std::vector<T> sumsOfSteps(const Body& body, std::vector<T>& x, std::int64_t steps, std::int64_t rows,
                            std::int64_t width, std::int64_t gap) {

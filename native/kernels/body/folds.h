@@ -135,13 +135,24 @@ struct RowSumFold {
 
   // Adds fewer elements than a block.
   FOREBAY_INLINE void addRest(const T* rest, std::size_t n) {
+    if (n <= Vector<T>::width) {
+      addFilled<1>(rest, n);
+    } else {
+      addFilled<block / Vector<T>::width>(rest, n);
+    }
+  }
+
+  // Adds n elements from registers that zeros fill.
+  template <std::size_t registers>
+  FOREBAY_INLINE void addFilled(const T* rest, std::size_t n) {
     using V = Vector<T>;
-    T filled[runLanes];
-    for (std::size_t at = 0; at < runLanes; at += V::width) {
-      const std::size_t left = n > at ? n - at : 0, some = left < V::width ? left : V::width;
+    constexpr std::size_t width = V::width;
+    T filled[registers * width];
+    for (std::size_t at = 0; at < registers * width; at += width) {
+      const std::size_t left = n > at ? n - at : 0, some = left < width ? left : width;
       V::store(filled + at, V::loadFirst(rest + at, V::first(static_cast<int>(some))));
     }
-    add<runLanes>(filled);
+    for (std::size_t j = 0; j < registers * width; ++j) lane[j] += static_cast<double>(filled[j]);
   }
 };
 
