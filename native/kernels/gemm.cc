@@ -116,7 +116,10 @@ void chooseBlocks(GemmPlan& plan) {
   const bool farB = plan.route == Route::packed && large;
   const bool shorter = farB || (plan.route == Route::panels && large && s.m <= fewPanelRows);
   const std::int64_t rowBytes = tileBytesA / r.tileRows / (shorter ? 2 : 1);  // bytes of a row of A in a tile
-  plan.kBlock = evenly(s.k, acrossA ? mostTermsAcross : rowBytes / size, 1);
+  // Blocks along k have a fixed size, so that terms of 0 after the last one change no bit. The one row of a
+  // direct product is a single block, because a longer one, of Route::row, has no blocks either.
+  const std::int64_t mostTerms = acrossA ? mostTermsAcross : rowBytes / size;
+  plan.kBlock = plan.route == Route::direct && s.m == 1 ? s.k : std::min(s.k, mostTerms);
   plan.mBlock = evenly(s.m, blockBytesA / (plan.kBlock * size), r.tileRows);
   const std::int64_t blockBytes = acrossA || farB ? blockBytesFarB : blockBytesB;
   const std::int64_t columns = blockBytes / (plan.kBlock * size) / r.panelWidth * r.panelWidth;

@@ -15,6 +15,12 @@
 //
 // The bits of an element of C depend on its row of A, its column of B, k and the plan. They do not depend on
 // how the parts are shared or on alignment, because k is never split over threads.
+//
+// If terms of 0 are added at the end, so that k is larger, the bits stay the same if A is stored by columns,
+// or if C has one row and B is not transposed. Blocks along k have a fixed size, so the zeros are at the end
+// of a block or in blocks of their own. The exceptions: A is stored by rows, and the larger k changes the
+// route or makes B so large that blocks are shorter; C has one row, is accumulated, and the larger k changes
+// the route; OpenBLAS computes the product.
 #pragma once
 
 #include <cstddef>

@@ -19,6 +19,8 @@ constexpr std::int64_t shortAxis = 32;
 constexpr std::int64_t fewColumns = 8;
 // If a row has fewer columns than this, several rows are joined into one.
 constexpr std::int64_t narrowWidth = 32;
+// A sum adds so many rows at once (sumRows in body/folds.h).
+constexpr std::int64_t rowsAtOnce = 4;
 
 // Iterates over all positions of some axes. `offset` and `other` are the offsets of the current position for
 // the two lists of strides.
@@ -127,17 +129,14 @@ class Reducer {
     lanes_.start(static_cast<std::size_t>(width * joined));
     Walk reduced = overReduced();
     do {
-      rowsOf(from + reduced.offset, width * joined, inner_ / joined, innerStride_ * joined);
+      if (joined > 1) {
+        joinedRows(from + reduced.offset, width * joined, inner_ * width);
+      } else {
+        rowsOf(from + reduced.offset, width, inner_, innerStride_);
+      }
     } while (reduced.next());
     if constexpr (!std::is_same_v<LanesOf, ArgmaxLanes<T>>) {
-      if (joined > 1) {
-        lanes_.narrow(static_cast<std::size_t>(width));
-        const std::int64_t done = inner_ - inner_ % joined;
-        Walk rest = overReduced();
-        do {
-          rowsOf(from + rest.offset + done * innerStride_, width, inner_ - done, innerStride_);
-        } while (rest.next());
-      }
+      if (joined > 1) lanes_.narrow(static_cast<std::size_t>(width));
     }
     if (outStride_ == 1) {
       lanes_.finish(to);
@@ -145,6 +144,21 @@ class Reducer {
       lanes_.finish(results_);
       for (std::int64_t j = 0; j < width; ++j) to[j * outStride_] = results_[j];
     }
+  }
+
+  // Reduces `count` contiguous elements that are joined into rows of `width` elements. If the last row is not
+  // full, the identity fills it. So further rows of zeros change no bit of a sum.
+  void joinedRows(const T* from, std::int64_t width, std::int64_t count) {
+    const std::int64_t rows = count / width;
+    const bool full = count % width == 0;
+    // Copies the rows that a sum would add together with the last one.
+    const std::int64_t direct = full ? rows : rows - rows % rowsAtOnce;
+    lanes_.rows(from, static_cast<std::size_t>(direct), static_cast<std::size_t>(width));
+    if (full) return;
+    const std::int64_t copied = rows + 1 - direct, left = count - direct * width;
+    std::copy_n(from + direct * width, left, tile_);
+    std::fill(tile_ + left, tile_ + copied * width, static_cast<T>(plan_.fold->identity));
+    lanes_.rows(tile_, static_cast<std::size_t>(copied), static_cast<std::size_t>(width));
   }
 
   void rowsOf(const T* from, std::int64_t width, std::int64_t rows, std::int64_t stride) {

@@ -167,6 +167,52 @@ TEST_CASE("rows and columns of every size") {
   }
 }
 
+// Returns the sums of the first `steps` steps of x, which has the shape [steps, rows, width]. After the rows
+// of a step, there is a gap of so many elements.
+template <class T>
+std::vector<T> sumsOfSteps(const Body& body, std::vector<T>& x, std::int64_t steps, std::int64_t rows,
+                           std::int64_t width, std::int64_t gap) {
+  std::vector<T> sums(static_cast<std::size_t>(width));
+  const View in = viewOf({width, steps, rows}, {1, rows * width + gap, width});
+  reduce(kernelOf(body, Family::reduce, "sum"), viewOf({width}, {1}), sums, in, x);
+  return sums;
+}
+
+template <class T>
+void holdZeroSteps(const Body& body) {
+  Generator generator(26);
+  for (const std::int64_t width : {1, 2, 3, 6, 7, 10, 21, 31, 32, 50, 600}) {
+    for (const std::int64_t rows : {1, 5, 7, 32}) {
+      for (const std::int64_t gap : {0, 3}) {
+        for (const std::int64_t steps : {1, 2, 3, 9, 18, 41, 700}) {
+          if (width * rows * steps > 30000) continue;
+          const std::int64_t more = steps + 200, step = rows * width + gap;
+          std::vector<T> x = someValues<T>(generator, static_cast<std::size_t>(more * step));
+          std::fill(x.begin() + steps * step, x.end(), T(0));
+          const std::vector<T> expected = sumsOfSteps(body, x, steps, rows, width, gap);
+          for (const std::int64_t longer : {steps + 1, steps + 2, steps + 13, more}) {
+            const std::vector<T> found = sumsOfSteps(body, x, longer, rows, width, gap);
+            CAPTURE(width);
+            CAPTURE(rows);
+            CAPTURE(gap);
+            CAPTURE(steps);
+            CAPTURE(longer);
+            REQUIRE(std::equal(found.begin(), found.end(), expected.begin(), same<T>));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("further steps of zeros change no bit of a sum over steps") {
+  for (const Body* body : supportedBodies()) {
+    CAPTURE(std::string(body->name));
+    holdZeroSteps<float>(*body);
+    holdZeroSteps<double>(*body);
+  }
+}
+
 TEST_CASE("a sum of a million terms is accurate") {
   constexpr std::int64_t n = 1000000;
   for (const Body* body : supportedBodies()) {

@@ -112,13 +112,17 @@ describe('more padding', () => {
   );
 
   it.each(Object.keys(kinds) as (keyof typeof kinds)[])(
-    'changes no bit of the loss and the running state of a compiled step of a %s',
+    'changes no bit of a training of a compiled %s',
     async (kind) => {
-      const tight = await recurrent(kind, 'compiled', 6, 1);
+      const tight = await recurrent(kind, 'compiled', 6, 3);
       for (const size of [7, 16, 33, 600]) {
-        const padded = await recurrent(kind, 'compiled', size, 1);
+        const padded = await recurrent(kind, 'compiled', size, 3);
+        if (fb.nativeInfo().simd.active !== 'portable') {
+          expect(padded).toEqual(tight);
+          continue;
+        }
+        // OpenBLAS may add the terms of a product in another order if there are more of them.
         expect([padded.history, padded.running]).toEqual([tight.history, tight.running]);
-        // The gradients of weights are products with more terms, which may be added in another order.
         const [own, other] = [padded, tight].map(({ parameters }) =>
           parameters.flatMap(([, bits]) => bits),
         ) as [number[], number[]];

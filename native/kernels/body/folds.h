@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "kernels/body/elementwise.h"
+#include "kernels/body/gemm_vector.h"
 
 namespace forebay::FOREBAY_BODY {
 
@@ -81,7 +82,17 @@ void sumRows(Lanes lanes, const void* in, std::size_t rows, std::size_t stride, 
       sum[j] += upper + lower;
     }
   }
-  for (; rows > 0; --rows, x += stride) {
+  // The last rows are added as if rows of 0 filled their group.
+  if (rows == 3) {
+    for (std::size_t j = 0; j < width; ++j) {
+      const double upper = static_cast<double>(x[j]) + static_cast<double>(x[stride + j]);
+      sum[j] += upper + static_cast<double>(x[2 * stride + j]);
+    }
+  } else if (rows == 2) {
+    for (std::size_t j = 0; j < width; ++j) {
+      sum[j] += static_cast<double>(x[j]) + static_cast<double>(x[stride + j]);
+    }
+  } else if (rows == 1) {
     for (std::size_t j = 0; j < width; ++j) sum[j] += static_cast<double>(x[j]);
   }
 }
@@ -112,14 +123,36 @@ struct RowSumFold {
     finish(last + n / block * block, n % block, total);
   }
 
-  // Adds the sum to `total`. `rest` has the last n elements of the row.
+  // Adds the sum to `total`. `rest` has the last n elements of the row. They are added as if zeros filled
+  // their block.
   FOREBAY_INLINE void finish(const T* rest, std::size_t n, double* total) {
     for (; n >= block; n -= block, rest += block) add<block>(rest);
+    if (n > 0) addRest(rest, n);
     double lanes[runLanes];
     for (std::size_t j = 0; j < runLanes; ++j) lanes[j] = lane[j];
-    double sum = combined<AddLanes, runLanes>(lanes);
-    for (std::size_t i = 0; i < n; ++i) sum += static_cast<double>(rest[i]);
-    *total += sum;
+    *total += combined<AddLanes, runLanes>(lanes);
+  }
+
+  // Adds fewer elements than a block.
+  FOREBAY_INLINE void addRest(const T* rest, std::size_t n) {
+    if (n <= Vector<T>::width) {
+      addFilled<1>(rest, n);
+    } else {
+      addFilled<block / Vector<T>::width>(rest, n);
+    }
+  }
+
+  // Adds n elements from registers that zeros fill.
+  template <std::size_t registers>
+  FOREBAY_INLINE void addFilled(const T* rest, std::size_t n) {
+    using V = Vector<T>;
+    constexpr std::size_t width = V::width;
+    T filled[registers * width];
+    for (std::size_t at = 0; at < registers * width; at += width) {
+      const std::size_t left = n > at ? n - at : 0, some = left < width ? left : width;
+      V::store(filled + at, V::loadFirst(rest + at, V::first(static_cast<int>(some))));
+    }
+    for (std::size_t j = 0; j < registers * width; ++j) lane[j] += static_cast<double>(filled[j]);
   }
 };
 

@@ -190,14 +190,14 @@ FOREBAY_INLINE void addRows(const GemmRow& s, const T* a, const T* b, bool first
     Register sum = first ? V::zero() : V::load(c + j);
 #pragma GCC unroll 16
     for (int t = 0; t < terms; ++t) sum = V::mulAdd(x[t], V::load(b + t * s.bRow + j), sum);
-    V::store(c + j, sum);
+    V::store(c + j, V::add(sum, V::zero()));  // as in a tile, -0 becomes 0
   }
   if (j == s.n) return;
   const auto mask = V::first(static_cast<int>(s.n - j));
   Register sum = first ? V::zero() : V::loadFirst(c + j, mask);
 #pragma GCC unroll 16
   for (int t = 0; t < terms; ++t) sum = V::mulAdd(x[t], V::loadFirst(b + t * s.bRow + j, mask), sum);
-  V::storeFirst(c + j, mask, sum);
+  V::storeFirst(c + j, mask, V::add(sum, V::zero()));
 }
 
 // Computes a product whose C has one row, and reads B in memory order. If B is in the L3 cache, this function

@@ -135,6 +135,7 @@ void tile(const GemmBlock& s, const T* a, std::int64_t aRow, std::int64_t aColum
 #pragma GCC unroll 16
     for (int v = 0; v < registers; ++v) {
       T* at = row + v * V::width;
+      sum[i][v] = V::add(sum[i][v], V::zero());  // -0, a sum of terms that all underflow, becomes 0
       if (tail && v == last) {
         if (s.accumulate) sum[i][v] = V::add(V::loadFirst(at, mask), sum[i][v]);
         V::storeFirst(at, mask, sum[i][v]);
