@@ -178,6 +178,8 @@ Kept<Compiled> Compiled::create(Call& call, Kept<Queue> queue, Kept<SharedValues
 Compiled::~Compiled() {
   if (watches_) Locks::instance().remove(*this);
   if (reported_ > 0) report(-reported_);
+  program_.reset();
+  if (arena_) arena_->report();
 }
 
 void Compiled::report(std::int64_t bytes) const {

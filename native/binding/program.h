@@ -132,9 +132,9 @@ class Compiled final : public Counted, private Watch {
 
   const napi_env env_;
   Kept<SharedValues> kept_;  // null if the program has no kept values
-  std::unique_ptr<Program> program_;
   Kept<Queue> queue_;
   Kept<SharedArena> arena_;
+  std::unique_ptr<Program> program_;
   Reference keptLeaves_, keptOwn_;
   std::size_t leafCount_ = 0;
   std::unique_ptr<LeafMemory[]> leaves_;

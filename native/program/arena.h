@@ -9,20 +9,32 @@
 
 namespace forebay {
 
+// All methods but begin() must be called on one thread.
 class Arena {
  public:
-  // Makes room for at least `bytes` from the next run on. A run in progress keeps its memory. Returns false
-  // if there is not enough memory.
-  bool reserve(std::size_t bytes);
+  // What a program needs.
+  struct Need {
+    std::size_t bytes = 0;
+    Need* next = nullptr;
+  };
+
+  // Makes room for `bytes` from the next run on. A run in progress keeps its memory. Returns false, and adds
+  // no need, if there is not enough memory.
+  bool add(Need& need, std::size_t bytes);
+  // Removes a need, if it was added. If the others need less than half of the memory, it becomes smaller.
+  void remove(Need& need);
   // Returns the memory for a run that starts. No other run may be in progress.
   char* begin();
   std::size_t bytes() const { return bytes_; }
 
  private:
+  bool resize(std::size_t bytes);
+
   std::mutex mutex_;
   std::size_t bytes_ = 0;
+  Need* needs_ = nullptr;
   AlignedBytes now_, next_;
-  bool grown_ = false;
+  bool changed_ = false;  // true if the next run starts in next_
 };
 
 }  // namespace forebay

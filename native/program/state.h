@@ -13,6 +13,8 @@ constexpr std::size_t padded(std::size_t bytes) {
 }
 
 struct Program::State {
+  ~State() { arena->remove(need); }
+
   struct Output {
     DType type;
     std::int64_t count;
@@ -34,6 +36,7 @@ struct Program::State {
   Items<char*> bases;        // the address of each buffer during a run
   Arena own;                 // of a program that shares no arena
   Arena* arena = &own;
+  Arena::Need need;
   AlignedBytes scratch;
   // Memory for the outputs that have their own buffers, for runs that must not change the outputs if they
   // fail.

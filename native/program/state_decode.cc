@@ -196,7 +196,7 @@ bool Program::State::checkWindows(Reader& reader) const {
 }
 
 bool Program::State::allocate(Reader& reader) {
-  if (!arena->reserve(static_cast<std::size_t>(buffers[0].bytes))) return reader.outOfMemory("the arena");
+  if (!arena->add(need, static_cast<std::size_t>(buffers[0].bytes))) return reader.outOfMemory("the arena");
   // The pages are not resident until a run needs them.
   if (!spare.allocate(spareBytes)) return reader.outOfMemory("outputs");
   // Allocates scratch for the largest number of threads that a run can have. Pages that are not used are

@@ -24,22 +24,33 @@ struct Copying {
 
 }  // namespace
 
-TEST_CASE("an arena grows only if a program needs more, and a run keeps the memory with which it began") {
+TEST_CASE("an arena is as large as is needed, and a run keeps the memory with which it began") {
   Arena arena;
-  REQUIRE(arena.reserve(1000));
-  char* const first = arena.begin();
-  std::memset(first, 1, 1000);
-  REQUIRE(arena.reserve(900));
-  CHECK(arena.begin() == first);
-  REQUIRE(arena.reserve(1001));
+  Arena::Need first, few, more, many;
+  REQUIRE(arena.add(first, 1000));
+  char* const begun = arena.begin();
+  std::memset(begun, 1, 1000);
+  REQUIRE(arena.add(few, 900));
+  CHECK(arena.begin() == begun);
+  REQUIRE(arena.add(more, 1001));
   CHECK(arena.bytes() == 1500);
-  CHECK(first[999] == 1);
-  REQUIRE(arena.reserve(4000));
+  CHECK(begun[999] == 1);
+  REQUIRE(arena.add(many, 4000));
   CHECK(arena.bytes() == 4000);
-  CHECK(first[999] == 1);
+  CHECK(begun[999] == 1);
   char* const larger = arena.begin();
   std::memset(larger, 2, 4000);
   CHECK(arena.begin() == larger);
+  arena.remove(first);
+  CHECK(arena.bytes() == 4000);
+  arena.remove(many);
+  CHECK(arena.bytes() == 1001);
+  CHECK(larger[3999] == 2);
+  std::memset(arena.begin(), 3, 1001);
+  arena.remove(more);
+  CHECK(arena.bytes() == 1001);
+  arena.remove(few);
+  CHECK(arena.bytes() == 1001);
 }
 
 TEST_CASE("programs run by turns in one arena") {

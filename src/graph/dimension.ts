@@ -145,6 +145,14 @@ export function quotientOf(
   return polynomial && { dividend: print(polynomial), divisor: Number(divisor) };
 }
 
+/** The bindings with which a quotient that is rounded down was bound. */
+const rounded = new WeakSet<Bindings>();
+
+/** Returns whether a quotient that is rounded down was bound with these bindings. Such a size does not grow linearly. */
+export function hasRounded(bindings: Bindings): boolean {
+  return rounded.has(bindings);
+}
+
 /** Returns the size of a dimension in one run. @throws ShapeError if a name of the dimension is not bound */
 export function bindDim(dim: Dim, bindings: Bindings, context = ''): number {
   if (typeof dim === 'number') return dim;
@@ -155,6 +163,7 @@ export function bindDim(dim: Dim, bindings: Bindings, context = ''): number {
     let term = coefficient;
     for (const name of factors(monomial)) {
       const quotient = quotientOf(name);
+      if (quotient) rounded.add(bindings);
       const value = quotient
         ? Math.floor(bindDim(quotient.dividend, bindings, context) / quotient.divisor)
         : bindings.get(name);

@@ -96,17 +96,19 @@ export class Comparison {
     return true;
   }
 
+  /** A constant with a formula changes, even if it is the same for all these sizes. */
   #compareConstants(first: Constant, values: readonly unknown[]): boolean {
-    const partners = this.#partners.get(first) ?? values;
-    this.#partners.set(first, partners);
-    if (!values.every((other, i) => hasElementsOf(other, partners[i]))) return this.#differ();
-    if (values.every((other) => hasElementsOf(other, first))) return false;
+    const partners = this.#partners.get(first);
+    if (partners?.every((other, i) => other === values[i])) return this.changed.has(first);
+    if (partners && !partners.every((other, i) => hasElementsOf(other, values[i])))
+      return this.#differ();
+    this.#partners.set(first, values);
     const formula = this.formulas.get(first);
     const isKnown = (other: unknown, i: number) =>
-      hasElementsOf(formula?.(this.bindings[i] as Bindings), other);
+      hasElementsOf(formula ? formula(this.bindings[i] as Bindings) : first, other);
     if (!values.every(isKnown)) return this.#differ();
-    this.changed.add(first);
-    return true;
+    if (formula) this.changed.add(first);
+    return formula !== undefined;
   }
 
   #compareMaps(values: readonly ReadonlyMap<unknown, unknown>[]): boolean {

@@ -6,7 +6,7 @@ import { type Sample, Template } from './template.js';
 /** The smallest size in a template. For fewer steps or rows, the passes decide in other ways. */
 const smallest = 3;
 /** No sizes above are tried, because a constant can have as many elements. */
-const largestTried = 2 ** 20;
+const largestTried = 2 ** 16;
 /**
  * The number of specialisations after which sizes are tried that nobody asked for. A long program waits for one more:
  * it may have only a second size, such as the last minibatch of an epoch.
@@ -14,7 +14,7 @@ const largestTried = 2 ** 20;
 const patience = { short: 2, long: 3 };
 const longInstructions = 256;
 /** How often a family looks for a template. */
-const maxSearches = 3;
+const maxSearches = 4;
 
 /** Runs the passes for a size that nobody asked for. Undefined if the graph is not valid for this size. */
 export type Try = (size: number) => Sliced<Sample | undefined>;
@@ -29,9 +29,7 @@ interface Known {
 export class Family {
   /** The latest specialisations, as long as there is no template. */
   #samples: Sample[] = [];
-  #template:
-    | { readonly template: Template; readonly from: number; readonly to: number }
-    | undefined;
+  #template: Known | undefined;
   #searches = 0;
   /** Counts the calls of `learn`: one that was interrupted by another one does not continue. */
   #lessons = 0;
@@ -45,7 +43,9 @@ export class Family {
   /** Uses a specialisation to find the template, or to extend the sizes for which it is known. */
   *learn(sample: Sample, attempt: Try, pace: Pace): Sliced<void> {
     const lesson = ++this.#lessons;
-    if (sample.size < smallest) return;
+    const isNew = !this.#samples.some(({ size }) => size === sample.size);
+    // A size between may have been compiled because a number is 0 there, say.
+    if (sample.size < smallest || !isNew || this.covering(sample.size)) return;
     const found = this.#template
       ? yield* this.#extended(this.#template, sample, attempt, pace)
       : yield* this.#searched(sample, attempt, pace);

@@ -3,7 +3,8 @@
  * sizes around it have one, which takes much less time than the passes.
  */
 
-import type { Bindings } from '../../graph/dimension.js';
+import { GraphError, ShapeError, ValueError } from '../../errors.js';
+import { type Bindings, hasRounded } from '../../graph/dimension.js';
 import { Pace, type Sliced } from '../../graph/sliced.js';
 import type { Encoded } from '../encoded.js';
 import type { Specialise } from '../options.js';
@@ -27,11 +28,12 @@ class Families {
   *compiled(graph: Graph, bindings: Bindings): Sliced<Encoded> {
     const pace = new Pace();
     for (const [name, size] of bindings) {
-      const template = this.#families.get(keyOf(name, bindings))?.covering(size);
-      if (template) return yield* encodedOf(yield* template.at(size, bindings, pace), pace);
+      const template = this.#used(keyOf(name, bindings))?.covering(size);
+      if (template?.suits(bindings))
+        return yield* encodedOf(yield* template.at(size, bindings, pace), pace);
     }
     const made = yield* instructionsOf(graph, bindings, pace);
-    for (const [name, size] of bindings) {
+    for (const [name, size] of hasRounded(bindings) ? [] : bindings) {
       const attempt = (other: number) =>
         attempted(graph, other, new Map(bindings).set(name, other), pace);
       yield* this.#of(name, bindings).learn({ size, bindings, made }, attempt, pace);
@@ -39,11 +41,18 @@ class Families {
     return yield* encodedOf(made, pace);
   }
 
+  /** Returns a family that is known, and makes it the last one. */
+  #used(key: string): Family | undefined {
+    const family = this.#families.get(key);
+    this.#families.delete(key);
+    if (family) this.#families.set(key, family);
+    return family;
+  }
+
   /** Returns the family of bindings that differ from this one only in the size of `name`. */
   #of(name: string, bindings: Bindings): Family {
     const key = keyOf(name, bindings);
-    const family = this.#families.get(key) ?? new Family();
-    this.#families.delete(key);
+    const family = this.#used(key) ?? new Family();
     this.#families.set(key, family);
     for (const oldest of this.#families.keys()) {
       if (this.#families.size <= maxFamilies) break;
@@ -62,9 +71,11 @@ function* attempted(
 ): Sliced<Sample | undefined> {
   try {
     return { size, bindings, made: yield* instructionsOf(graph, bindings, pace) };
-  } catch {
+  } catch (error) {
     // The graph is not valid for this size.
-    return undefined;
+    if (error instanceof ShapeError || error instanceof GraphError || error instanceof ValueError)
+      return undefined;
+    throw error;
   }
 }
 

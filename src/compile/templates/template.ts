@@ -2,16 +2,21 @@
  * Templates: the instructions of a program as a function of the size of one dimension.
  *
  * The sizes, strides and offsets in instructions are polynomials of the dimensions, because the dimensions of a graph
- * are. As long as the passes decide alike, such a number is a + b n for the size n. If the values of a carry are in two
- * slots by turns, it may be a + b n + c for sizes of one parity. Specialisations for two even and two odd sizes
- * determine a, b and c, and show whether all numbers have this form. The instructions for another size are then a copy
- * with other numbers.
+ * are, unless they have quotients that are rounded down. As long as the passes decide alike, such a number is a + b n for
+ * the size n. If the values of a carry are in two slots by turns, it may be a + b n + c for sizes of one parity.
+ * Specialisations for two even and two odd sizes determine a, b and c, and show whether all numbers have this form. The
+ * instructions for another size are then a copy with other numbers.
+ *
+ * The rules that simplify values look at numbers, some of which depend on the size, such as a count of elements. They
+ * only ask whether a number is 0, 1, or normal, and whether a bool is true. If that differs for another size, the template
+ * is not used.
  */
 
 import type { Bindings } from '../../graph/dimension.js';
 import { Constant } from '../../graph/leaf.js';
 import type { Pace, Sliced } from '../../graph/sliced.js';
 import type { Instruction } from '../../primitives/index.js';
+import { smallestNormal } from '../../tensor/dtype.js';
 import type { Specialised } from '../specialise.js';
 import { Comparison, type Growth, type GrowthOf, type Parts, partsOf } from './comparison.js';
 
@@ -43,6 +48,13 @@ export class Template {
     if (!(yield* comparison.run(parts, pace))) return undefined;
     const { growths, changed } = comparison;
     return new Template(first, parts[0] as Parts, { growths, changed });
+  }
+
+  /** Whether the rules see the same in the constants for another size. */
+  suits(bindings: Bindings): boolean {
+    for (const [known, formula] of this.first.made.formulas)
+      if (aspectOf(known) !== aspectOf(formula(bindings))) return false;
+    return true;
   }
 
   /** Returns the instructions for another size, without formulas. `bindings` has this size. */
@@ -91,6 +103,18 @@ export class Template {
     };
     return copied;
   }
+}
+
+/** Returns what the rules see in a constant: what its first and its last element are. */
+function aspectOf({ value: { data, size, dtype } }: Constant): string {
+  const of = (element: number) => {
+    if (Object.is(element, -0)) return '-0';
+    if (element === 0 || element === 1) return `${element}`;
+    return Number.isFinite(element) && Math.abs(element) >= smallestNormal[dtype]
+      ? 'normal'
+      : 'other';
+  };
+  return size === 0 ? 'none' : `${of(data[0] as number)} ${of(data[size - 1] as number)}`;
 }
 
 /** Returns how numbers grow in samples, of which two have even and two have odd sizes. */
