@@ -114,32 +114,6 @@ def side_by_side(unroll):
     return make
 
 
-def gru(unroll):
-    """Returns a function that makes a GRU. One product multiplies the inputs of all time steps; lax.scan computes the rest."""
-
-    def make(spec, files):
-        names = ["gru.inputs", "gru.hidden", "readout"]
-        x, target = array_of(files, "x"), array_of(files, "target")
-
-        def loss(p):
-            def step(hidden, inputs):
-                from_reset, from_update, from_candidate = jnp.split(inputs, 3, 1)
-                to_reset, to_update, to_candidate = jnp.split(dense(p["gru.hidden"], hidden), 3, 1)
-                reset = jax.nn.sigmoid(from_reset + to_reset)
-                update = jax.nn.sigmoid(from_update + to_update)
-                candidate = jnp.tanh(from_candidate + reset * to_candidate)
-                hidden = (1 - update) * candidate + update * hidden
-                return hidden, hidden
-
-            zeros = jnp.zeros((spec["batch"], spec["units"]), x.dtype)
-            _, every = lax.scan(step, zeros, dense(p["gru.inputs"], x), unroll=unroll)
-            return ((dense(p["readout"], every) - target) ** 2).mean()
-
-        return Model({name: dense_of(files, name) for name in names}, loss, named_layers(names))
-
-    return make
-
-
 def auto_encoder(spec, files):
     """Returns a model of a variational auto-encoder with tanh. Its noise is read from the files."""
     names = [f"vae.{name}" for name in ("encoder", "mean", "logSigma", "decoder", "logits")]
@@ -296,7 +270,6 @@ def lstms(spec):
 def models_of(spec):
     """Returns a dictionary of functions, each of which makes a model. Its keys are the names of the forms."""
     kinds = {
-        "gru": {"scan": gru(1), "scan, 4 steps unrolled": gru(4)},
         "vae": {"": auto_encoder},
         "mlp": {"": classifier},
         "cnn": {"": images(convolution_net)},

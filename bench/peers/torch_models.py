@@ -102,33 +102,6 @@ class FusedLSTM(nn.Module):
         return result
 
 
-class FusedGRU(nn.Module):
-    """nn.GRU, and a linear readout for every time step."""
-
-    def __init__(self, spec, files):
-        super().__init__()
-        self.gru = nn.GRU(spec["inputs"], spec["units"])
-        self.readout = nn.Linear(spec["units"], spec["outputs"])
-        with torch.no_grad():
-            for part, name in (("ih", "inputs"), ("hh", "hidden")):
-                getattr(self.gru, f"weight_{part}_l0").copy_(tensor_of(files, f"gru.{name}.weight").T)
-                getattr(self.gru, f"bias_{part}_l0").copy_(tensor_of(files, f"gru.{name}.bias"))
-        load_linear(self.readout, files, "readout")
-        self.x = tensor_of(files, "x")
-        self.target = tensor_of(files, "target")
-
-    def loss(self):
-        hidden, _ = self.gru(self.x)
-        return functional.mse_loss(self.readout(hidden), self.target)
-
-    def gradients(self):
-        result = linear_gradients(self.readout, "readout")
-        for part, name in (("ih", "inputs"), ("hh", "hidden")):
-            result[f"gru.{name}.weight"] = getattr(self.gru, f"weight_{part}_l0").grad.T
-            result[f"gru.{name}.bias"] = getattr(self.gru, f"bias_{part}_l0").grad
-        return result
-
-
 class AutoEncoder(nn.Module):
     """A variational auto-encoder. Its noise is read from the files, so that its results can be compared."""
 
@@ -438,7 +411,6 @@ class ChannelsLast(Convolutions):
 MODELS = {
     "lstm-nodes": {"gate by gate": NodeByNode, "nn.LSTM": FusedLSTM},
     "lstm": {"nn.LSTM": FusedLSTM},
-    "gru": {"nn.GRU": FusedGRU},
     "vae": {"": AutoEncoder},
     "mlp": {"": Perceptron},
     "conv": {"channels first": Convolutions, "channels last": ChannelsLast},

@@ -114,7 +114,7 @@ const jax: Peer = {
   install: installPeers,
   environments: allocators,
   command: () => inPython(['jax', 'jaxlib'], 'jax_peer.py'),
-  adapt: only(...dense, 'gru', 'cnn', 'resnet', 'bag', 'gpt'),
+  adapt: only(...dense, 'cnn', 'resnet', 'bag', 'gpt'),
 };
 
 /**

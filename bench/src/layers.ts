@@ -1,6 +1,6 @@
 /** The layers of each workload: their sizes, and how many rows they multiply in one step. */
 
-import type { GptSpec, GruSpec, LstmSpec, ModelSpec, TcnSpec } from './workloads.js';
+import type { GptSpec, LstmSpec, ModelSpec, TcnSpec } from './workloads.js';
 
 export interface Layer {
   readonly name: string;
@@ -139,8 +139,6 @@ export function layersOf(spec: ModelSpec): Layer[] {
     }
     case 'gpt':
       return transformer(spec);
-    case 'gru':
-      return gated(spec);
     default:
       return recurrent(spec);
   }
@@ -154,16 +152,6 @@ function recurrent({ inputs, units, outputs, steps, batch }: LstmSpec): Layer[] 
       // Only h needs a gradient, because x is an input of the network.
       differentiated: units,
     })),
-    dense('readout', units, outputs, rows),
-  ];
-}
-
-/** The gates of a GRU are side by side: reset, update, candidate. */
-function gated({ inputs, units, outputs, steps, batch }: GruSpec): Layer[] {
-  const rows = steps * batch;
-  return [
-    ...afterInput([dense('gru.inputs', inputs, 3 * units, rows)]),
-    dense('gru.hidden', units, 3 * units, rows),
     dense('readout', units, outputs, rows),
   ];
 }

@@ -47,12 +47,10 @@ export function workOf(spec: ModelSpec): Work {
 
 /**
  * Returns the number of elements of the outputs of all layers, after their activation functions. For an LSTM it counts
- * the gates, the cell and the hidden state of every time step; for a GRU the gates, the part of the candidate that the
- * reset gate multiplies, and the hidden state. For a GPT it counts the output of each attention, but not
+ * the gates, the cell and the hidden state of every time step. For a GPT it counts the output of each attention, but not
  * the weights of the keys, because they need not be kept.
  */
 function activationsOf(spec: ModelSpec): number {
-  if (spec.kind === 'gru') return spec.steps * spec.batch * (5 * spec.units + spec.outputs);
   const outputs = layersOf(spec).reduce((sum, { rows, units }) => sum + rows * units, 0);
   const carried = 'steps' in spec ? 2 * spec.units * spec.steps * spec.batch : 0;
   const attended = spec.kind === 'gpt' ? spec.blocks * spec.batch * spec.tokens * spec.width : 0;

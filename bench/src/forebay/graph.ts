@@ -4,7 +4,7 @@ import * as fb from 'forebay';
 import type { TensorSource } from '../exchange.js';
 import { gates } from '../layers.js';
 import { tensorsOf } from '../tensors.js';
-import type { GptSpec, GruSpec, LstmSpec, ModelSpec, VaeSpec } from '../workloads.js';
+import type { GptSpec, LstmSpec, ModelSpec, VaeSpec } from '../workloads.js';
 import { Gpt } from './gpt.js';
 import { bag, cnn, convolutions, resnet, tcn } from './networks.js';
 import { Parameters } from './parameters.js';
@@ -71,8 +71,6 @@ function outputOf(spec: Exclude<ModelSpec, GptSpec>, input: Find, layers: Parame
       return classified(bag(x, layers));
     case 'predict':
       return perceptron(spec.layers.length - 1, x, layers);
-    case 'gru':
-      return gruLoss(spec, x, input('target'), layers);
     default:
       return lstmLoss(spec, x, input('target'), layers);
   }
@@ -109,29 +107,7 @@ function brainLoss(spec: LstmSpec, xs: fb.Node, target: fb.Node, layers: Paramet
   return fb.mul(0.5, fb.sum(fb.square(fb.sub(fb.stack(outputs, 0), target))));
 }
 
-function gruLoss(spec: GruSpec, xs: fb.Node, target: fb.Node, layers: Parameters): fb.Node {
-  const { units } = spec;
-  const { ys } = fb.scan(
-    ({ hidden }, x) => {
-      const [ofInputs, ofHidden] = [
-        layers.dense('gru.inputs', x),
-        layers.dense('gru.hidden', hidden),
-      ];
-      const gate = (of: fb.Node, index: number) =>
-        fb.slice(of, { axis: 1, start: index * units, end: (index + 1) * units });
-      const [reset, update] = [0, 1].map((i) =>
-        fb.sigmoid(fb.add(gate(ofInputs, i), gate(ofHidden, i))),
-      ) as [fb.Node, fb.Node];
-      const candidate = fb.tanh(fb.add(gate(ofInputs, 2), fb.mul(reset, gate(ofHidden, 2))));
-      const next = fb.add(fb.mul(fb.sub(1, update), candidate), fb.mul(update, hidden));
-      return [{ hidden: next }, next];
-    },
-    { over: xs, initial: { hidden: zerosOf(spec) }, name: 'gru' },
-  );
-  return fb.mse(layers.dense('readout', ys), target);
-}
-
-function zerosOf({ dtype, batch, units }: LstmSpec | GruSpec): fb.Node {
+function zerosOf({ dtype, batch, units }: LstmSpec): fb.Node {
   return fb.broadcastTo(fb.constant(0, { dtype }), [batch, units]);
 }
 
