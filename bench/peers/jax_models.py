@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy
 from jax import lax
 
-from peer import GATES, layers_of
+from peer import GATES, GRU_GATES, layers_of
 
 
 def array_of(files, name):
@@ -44,7 +44,8 @@ class Model:
 
 
 def activation_of(spec):
-    return jnp.tanh if spec["kind"] == "lstm-nodes" else lambda x: x
+    """Returns the activation function of the readout (output layer) of a recurrent network."""
+    return jnp.tanh if spec["readout"] == "tanh" else lambda x: x
 
 
 def gate_by_gate(spec, files):
@@ -107,6 +108,51 @@ def side_by_side(unroll):
             rows = {f"readout.{part}": gradients["readout"][part] for part in ("weight", "bias")}
             for gate, of_weight, of_bias in zip(GATES, weights, biases):
                 rows |= {f"lstm.{gate}.weight": of_weight, f"lstm.{gate}.bias": of_bias}
+            return rows
+
+        return Model(parameters, loss, named)
+
+    return make
+
+
+def gru(unroll):
+    """Returns a function that makes a model of a GRU in the same form."""
+
+    def make(spec, files):
+        parts = ("input", "hidden")
+        wide = {part: [dense_of(files, f"gru.{gate}.{part}") for gate in GRU_GATES] for part in parts}
+        parameters = {
+            part: {
+                "weight": jnp.concatenate([gate["weight"] for gate in gates], 1),
+                "bias": jnp.concatenate([gate["bias"] for gate in gates]),
+            }
+            for part, gates in wide.items()
+        }
+        parameters["readout"] = dense_of(files, "readout")
+        x, target = array_of(files, "x"), array_of(files, "target")
+        activation = activation_of(spec)
+
+        def loss(p):
+            def step(hidden, projected):
+                of_reset, of_update, of_candidate = jnp.split(projected, 3, 1)
+                reset, update, candidate = jnp.split(dense(p["hidden"], hidden), 3, 1)
+                reset = jax.nn.sigmoid(of_reset + reset)
+                update = jax.nn.sigmoid(of_update + update)
+                candidate = jnp.tanh(of_candidate + reset * candidate)
+                hidden = (1 - update) * candidate + update * hidden
+                return hidden, hidden
+
+            zeros = jnp.zeros((spec["batch"], spec["units"]), x.dtype)
+            _, every = lax.scan(step, zeros, dense(p["input"], x), unroll=unroll)
+            return ((activation(dense(p["readout"], every)) - target) ** 2).mean()
+
+        def named(gradients):
+            rows = named_layers(["readout"])(gradients)
+            for part in parts:
+                weights = jnp.split(gradients[part]["weight"], 3, 1)
+                biases = jnp.split(gradients[part]["bias"], 3)
+                for gate, of_weight, of_bias in zip(GRU_GATES, weights, biases):
+                    rows |= {f"gru.{gate}.{part}.weight": of_weight, f"gru.{gate}.{part}.bias": of_bias}
             return rows
 
         return Model(parameters, loss, named)
@@ -270,6 +316,7 @@ def lstms(spec):
 def models_of(spec):
     """Returns a dictionary of functions, each of which makes a model. Its keys are the names of the forms."""
     kinds = {
+        "gru": {"scan": gru(1), "scan, 4 steps unrolled": gru(4)},
         "vae": {"": auto_encoder},
         "mlp": {"": classifier},
         "cnn": {"": images(convolution_net)},

@@ -13,6 +13,7 @@ import sys
 import time
 
 GATES = ("input", "forget", "cell", "output")  # in the order of nn.LSTM
+GRU_GATES = ("reset", "update", "candidate")  # in the order of nn.GRU
 
 
 def layers_of(spec):

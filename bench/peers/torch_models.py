@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from peer import GATES, layers_of
+from peer import GATES, GRU_GATES, layers_of
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "int32": torch.int32}
 
@@ -26,6 +26,11 @@ def load_linear(layer, files, name):
 
 def linear_gradients(layer, name):
     return {f"{name}.weight": layer.weight.grad.T, f"{name}.bias": layer.bias.grad}
+
+
+def activation_of(spec):
+    """Returns the activation function of the readout (output layer) of a recurrent network."""
+    return torch.tanh if spec["readout"] == "tanh" else nn.Identity()
 
 
 class NodeByNode(nn.Module):
@@ -65,14 +70,14 @@ class NodeByNode(nn.Module):
 
 
 class FusedLSTM(nn.Module):
-    """nn.LSTM, and a readout (output layer) for every time step. The readout is linear; in `lstm-nodes` it has tanh."""
+    """nn.LSTM, and a readout (output layer) for every time step."""
 
     def __init__(self, spec, files):
         super().__init__()
         inputs, dtype = spec["inputs"], DTYPES[spec["dtype"]]
         self.lstm = nn.LSTM(inputs, spec["units"], dtype=dtype)
         self.readout = nn.Linear(spec["units"], spec["outputs"], dtype=dtype)
-        self.activation = torch.tanh if spec["kind"] == "lstm-nodes" else nn.Identity()
+        self.activation = activation_of(spec)
         weights = [tensor_of(files, f"lstm.{gate}.weight") for gate in GATES]
         biases = [tensor_of(files, f"lstm.{gate}.bias") for gate in GATES]
         with torch.no_grad():
@@ -99,6 +104,41 @@ class FusedLSTM(nn.Module):
         for gate, x, h, bias in zip(GATES, of_inputs, of_hidden, biases):
             result[f"lstm.{gate}.weight"] = torch.cat((x, h), 0)
             result[f"lstm.{gate}.bias"] = bias
+        return result
+
+
+class FusedGRU(nn.Module):
+    """nn.GRU, and a readout (output layer) for every time step."""
+
+    def __init__(self, spec, files):
+        super().__init__()
+        self.gru = nn.GRU(spec["inputs"], spec["units"])
+        self.readout = nn.Linear(spec["units"], spec["outputs"])
+        self.activation = activation_of(spec)
+        with torch.no_grad():
+            for part, (weight, bias) in self.parts().items():
+                names = [f"gru.{gate}.{part}" for gate in GRU_GATES]
+                weight.copy_(torch.cat([tensor_of(files, f"{name}.weight") for name in names], 1).T)
+                bias.copy_(torch.cat([tensor_of(files, f"{name}.bias") for name in names]))
+        load_linear(self.readout, files, "readout")
+        self.x = tensor_of(files, "x")
+        self.target = tensor_of(files, "target")
+
+    def parts(self):
+        """Returns the weight and the bias of all gates for the input, and those for the hidden state."""
+        gru = self.gru
+        return {"input": (gru.weight_ih_l0, gru.bias_ih_l0), "hidden": (gru.weight_hh_l0, gru.bias_hh_l0)}
+
+    def loss(self):
+        hidden, _ = self.gru(self.x)
+        return functional.mse_loss(self.activation(self.readout(hidden)), self.target)
+
+    def gradients(self):
+        result = linear_gradients(self.readout, "readout")
+        for part, (weight, bias) in self.parts().items():
+            for gate, of_weight, of_bias in zip(GRU_GATES, weight.grad.T.chunk(3, 1), bias.grad.chunk(3)):
+                result[f"gru.{gate}.{part}.weight"] = of_weight
+                result[f"gru.{gate}.{part}.bias"] = of_bias
         return result
 
 
@@ -411,6 +451,7 @@ class ChannelsLast(Convolutions):
 MODELS = {
     "lstm-nodes": {"gate by gate": NodeByNode, "nn.LSTM": FusedLSTM},
     "lstm": {"nn.LSTM": FusedLSTM},
+    "gru": {"nn.GRU": FusedGRU},
     "vae": {"": AutoEncoder},
     "mlp": {"": Perceptron},
     "conv": {"channels first": Convolutions, "channels last": ChannelsLast},

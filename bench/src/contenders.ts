@@ -114,7 +114,7 @@ const jax: Peer = {
   install: installPeers,
   environments: allocators,
   command: () => inPython(['jax', 'jaxlib'], 'jax_peer.py'),
-  adapt: only(...dense, 'cnn', 'resnet', 'bag', 'gpt'),
+  adapt: only(...dense, 'gru', 'cnn', 'resnet', 'bag', 'gpt'),
 };
 
 /**
@@ -152,7 +152,8 @@ const brain: Peer = {
   title: 'brain.js',
   install: installDevelopment,
   command: () => ifResolved(['brain.js'], 'peers/brain.js'),
-  adapt: (spec) => (spec.kind === 'lstm-nodes' ? { ...spec, kind: 'lstm-brain' } : undefined),
+  adapt: (spec) =>
+    spec.kind === 'lstm-nodes' ? { ...spec, kind: 'lstm-brain', readout: 'linear' } : undefined,
 };
 
 /** All peers, in the order of the table. */

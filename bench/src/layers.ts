@@ -1,6 +1,6 @@
 /** The layers of each workload: their sizes, and how many rows they multiply in one step. */
 
-import type { GptSpec, LstmSpec, ModelSpec, TcnSpec } from './workloads.js';
+import type { GptSpec, GruSpec, LstmSpec, ModelSpec, TcnSpec } from './workloads.js';
 
 export interface Layer {
   readonly name: string;
@@ -20,7 +20,10 @@ export interface Layer {
   readonly normalised?: boolean;
 }
 
+/** The gates of an LSTM. */
 export const gates = ['forget', 'input', 'output', 'cell'] as const;
+/** The gates of a GRU, and the candidate for its next hidden state. */
+export const gruGates = ['reset', 'update', 'candidate'] as const;
 
 function dense(
   name: string,
@@ -62,7 +65,10 @@ function afterInput([first, ...others]: readonly Layer[]): Layer[] {
   return [{ ...(first as Layer), differentiated: 0 }, ...others];
 }
 
-/** Returns the layers of a workload. The gates of an LSTM read concat(x, h), x first. */
+/**
+ * Returns the layers of a workload. The gates of an LSTM read concat(x, h), x first. Each gate of a GRU is the sum of a
+ * layer that reads x and one that reads h.
+ */
 export function layersOf(spec: ModelSpec): Layer[] {
   const { batch } = spec;
   switch (spec.kind) {
@@ -139,12 +145,14 @@ export function layersOf(spec: ModelSpec): Layer[] {
     }
     case 'gpt':
       return transformer(spec);
+    case 'gru':
+      return gru(spec);
     default:
-      return recurrent(spec);
+      return lstm(spec);
   }
 }
 
-function recurrent({ inputs, units, outputs, steps, batch }: LstmSpec): Layer[] {
+function lstm({ inputs, units, outputs, steps, batch }: LstmSpec): Layer[] {
   const rows = steps * batch;
   return [
     ...gates.map((gate) => ({
@@ -152,6 +160,17 @@ function recurrent({ inputs, units, outputs, steps, batch }: LstmSpec): Layer[] 
       // Only h needs a gradient, because x is an input of the network.
       differentiated: units,
     })),
+    dense('readout', units, outputs, rows),
+  ];
+}
+
+function gru({ inputs, units, outputs, steps, batch }: GruSpec): Layer[] {
+  const rows = steps * batch;
+  return [
+    ...gruGates.flatMap((gate) => [
+      { ...dense(`gru.${gate}.input`, inputs, units, rows), differentiated: 0 },
+      dense(`gru.${gate}.hidden`, units, units, rows),
+    ]),
     dense('readout', units, outputs, rows),
   ];
 }

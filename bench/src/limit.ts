@@ -5,7 +5,7 @@
 
 import { layersOf } from './layers.js';
 import { tensorsOf } from './tensors.js';
-import type { ModelSpec } from './workloads.js';
+import type { GruSpec, LstmSpec, ModelSpec } from './workloads.js';
 
 /** The work that one step needs. It is the same for every library. */
 export interface Work {
@@ -47,14 +47,22 @@ export function workOf(spec: ModelSpec): Work {
 
 /**
  * Returns the number of elements of the outputs of all layers, after their activation functions. For an LSTM it counts
- * the gates, the cell and the hidden state of every time step. For a GPT it counts the output of each attention, but not
- * the weights of the keys, because they need not be kept.
+ * the gates, the cell and the hidden state of every time step; for a GRU the gates, the candidate, the part of the
+ * candidate that the reset gate multiplies, and the hidden state. For a GPT it counts the output of each attention, but
+ * not the weights of the keys, because they need not be kept.
  */
 function activationsOf(spec: ModelSpec): number {
   const outputs = layersOf(spec).reduce((sum, { rows, units }) => sum + rows * units, 0);
-  const carried = 'steps' in spec ? 2 * spec.units * spec.steps * spec.batch : 0;
+  const carried = 'steps' in spec ? carriedOf(spec) : 0;
   const attended = spec.kind === 'gpt' ? spec.blocks * spec.batch * spec.tokens * spec.width : 0;
   return outputs + carried + attended;
+}
+
+/** Returns the number of elements that are kept besides the outputs of the layers. It is negative for a GRU. */
+function carriedOf({ kind, units, steps, batch }: LstmSpec | GruSpec): number {
+  const size = units * steps * batch;
+  // A GRU also keeps its hidden state. Of the two layers of its reset gate only the sum is kept, as of its update gate.
+  return kind === 'gru' ? size - 2 * size : 2 * size;
 }
 
 /**

@@ -97,6 +97,7 @@ function inputsOf(spec: ModelSpec): TensorSpec[] {
     case 'predict':
       return [input('x', [batch, spec.layers[0] as number], pixels)];
     case 'lstm':
+    case 'gru':
       return [
         input('x', [spec.steps, batch, spec.inputs], signal),
         input('target', [spec.steps, batch, spec.outputs], signal),

@@ -13,19 +13,32 @@ interface Common {
   readonly batch: number;
 }
 
-/** An LSTM over a sequence, a dense layer (the readout) on every time step, and the mean squared error of all steps. */
-export interface LstmSpec extends Common, Training {
-  /**
-   * `lstm`: each contender uses its fastest form, and the readout is linear. `lstm-nodes`: the LSTM is built from
-   * primitive operations, by every contender that can do this, and the readout has tanh. `lstm-brain`: what brain.js
-   * runs for `lstm-nodes`. It has no cell besides the hidden state, its readout is linear, and its loss is half the sum
-   * of squares.
-   */
-  readonly kind: 'lstm' | 'lstm-nodes' | 'lstm-brain';
+/** A recurrent layer over a sequence, with a dense layer (the readout) on every time step. */
+interface Sequence extends Common, Training {
   readonly inputs: number;
   readonly units: number;
   readonly outputs: number;
   readonly steps: number;
+  /** The activation function of the readout. */
+  readonly readout: 'linear' | 'tanh';
+}
+
+/** An LSTM over a sequence, the readout on every time step, and the mean squared error of all steps. */
+export interface LstmSpec extends Sequence {
+  /**
+   * `lstm`: each contender uses its fastest form. `lstm-nodes`: the LSTM is built from primitive operations, by every
+   * contender that can do this. `lstm-brain`: what brain.js runs for `lstm-nodes`. It has no cell besides the hidden
+   * state, its readout is linear, and its loss is half the sum of squares.
+   */
+  readonly kind: 'lstm' | 'lstm-nodes' | 'lstm-brain';
+}
+
+/**
+ * A GRU over a sequence, with the same readout and loss. The definition is that of PyTorch: the reset gate is applied
+ * after the product with the hidden state, and each gate has a bias for the input and one for the hidden state.
+ */
+export interface GruSpec extends Sequence {
+  readonly kind: 'gru';
 }
 
 /** A variational auto-encoder with layers inputs-hidden-latent-hidden-inputs and tanh. Its noise is an input. */
@@ -138,6 +151,7 @@ export interface PredictSpec extends Common {
 /** A workload that trains or predicts. */
 export type ModelSpec =
   | LstmSpec
+  | GruSpec
   | VaeSpec
   | MlpSpec
   | ConvSpec
@@ -167,6 +181,7 @@ const lstmSmall: LstmSpec = {
   outputs: 64,
   steps: 32,
   batch: 16,
+  readout: 'linear',
   optimizer: 'sgd',
   rate: 10,
 };
@@ -186,6 +201,7 @@ const lstmLarge: LstmSpec = {
   batch: 64,
   rate: 40,
 };
+const lstm1000: LstmSpec = { ...lstmSmall, steps: 1000, readout: 'tanh' };
 const mlp: MlpSpec = {
   ...float32,
   kind: 'mlp',
@@ -219,12 +235,24 @@ export const workloads: Readonly<Record<string, Spec>> = {
     outputs: 2,
     steps: 5,
     batch: 1,
+    readout: 'tanh',
     optimizer: 'sgd',
     rate: 1e-2,
   },
   'lstm-small': lstmSmall,
   'lstm-medium': lstmMedium,
   'lstm-large': lstmLarge,
+  'lstm-1000': lstm1000,
+  'gru-medium': {
+    ...adam,
+    kind: 'gru',
+    inputs: 128,
+    units: 256,
+    outputs: 128,
+    steps: 64,
+    batch: 32,
+    readout: 'tanh',
+  },
   'vae-seed': {
     ...float32,
     kind: 'vae',
@@ -304,7 +332,7 @@ export const workloads: Readonly<Record<string, Spec>> = {
   compile: {
     kind: 'compile',
     dtype: 'float32',
-    parts: { 'lstm-medium': lstmMedium, 'lstm-1000': { ...lstmSmall, steps: 1000 } },
+    parts: { 'lstm-medium': lstmMedium, 'lstm-1000': lstm1000 },
   },
 };
 

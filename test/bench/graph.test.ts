@@ -1,10 +1,15 @@
 // Checks the graphs that forebay trains in the benchmark for what the comparison of gradients and losses cannot see.
-import { sideUpdates } from 'forebay';
+import { dot, sideUpdates } from 'forebay';
 import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../../bench/src/forebay/graph.js';
 import { tensorsOf } from '../../bench/src/tensors.js';
 import { valuesOf } from '../../bench/src/values.js';
-import { type ModelSpec, workloads } from '../../bench/src/workloads.js';
+import {
+  type GruSpec,
+  type LstmSpec,
+  type ModelSpec,
+  workloads,
+} from '../../bench/src/workloads.js';
 
 function graphOf(spec: ModelSpec) {
   const tensors = new Map(tensorsOf(spec).map((tensor) => [tensor.name, tensor]));
@@ -34,7 +39,19 @@ describe('the graph of a workload', () => {
     },
   );
 
-  it.each(['gpt-tiny', 'cnn-mnist'])(
+  it.each(['lstm-small', 'lstm-1000', 'gru-medium'])(
+    'is one loop, of the same size for every number of steps: %s',
+    (name) => {
+      const spec = workloads[name] as LstmSpec | GruSpec;
+      const lines = (steps: number) => {
+        const { output } = graphOf({ ...spec, steps });
+        return dot(output).split('\n').length;
+      };
+      expect(lines(3)).toBe(lines(30));
+    },
+  );
+
+  it.each(['gpt-tiny', 'cnn-mnist', 'gru-medium'])(
     'trains every parameter, with the values of the workload: %s',
     (name) => {
       const spec = workloads[name] as ModelSpec;

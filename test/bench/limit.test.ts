@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { copyRate } from '../../bench/src/forebay/copy.js';
 import { limitOf, workOf } from '../../bench/src/limit.js';
 import { type ModelSpec, workloads } from '../../bench/src/workloads.js';
-import { smallLstm, smallMlp } from './support.js';
+import { smallGru, smallLstm, smallMlp } from './support.js';
 
 describe('the work of a step', () => {
   it('of dense layers: three products each, no gradient of the input; Adam has two states', () => {
@@ -32,6 +32,18 @@ describe('the work of a step', () => {
       operations: 8 * (2 * 2 * (4 * 40 + 10) + 2 * (4 * 25 + 10)),
       traffic: 4 * (2 * (180 + 12) + 8 * (3 + 2) + 2 * 8 * (4 * 5 + 2 + 2 * 5)),
       footprint: 4 * (180 + 12 + 8 * (3 + 2) + 8 * (4 * 5 + 2 + 2 * 5)),
+    });
+  });
+
+  it('of a GRU: the sums of two gates, both parts of the candidate, and the hidden state are kept', () => {
+    // The GRU has 3 inputs, 5 units and 2 outputs, and 8 rows. Each of its three gates has weights 3-5 and 5-5 and two
+    // biases.
+    const parameters = 3 * (15 + 5 + 25 + 5) + 12;
+    const activations = 8 * (2 * 5 + 2 * 5 + 5 + 2);
+    expect(workOf(smallGru)).toEqual({
+      operations: 8 * (2 * 2 * (3 * 40 + 10) + 2 * (3 * 25 + 10)),
+      traffic: 4 * (6 * parameters + 8 * (3 + 2) + 2 * activations),
+      footprint: 4 * (3 * parameters + 8 * (3 + 2) + activations),
     });
   });
 

@@ -15,7 +15,15 @@ import type { Contender, Form, Hello } from '../../bench/src/protocol.js';
 import type { Results } from '../../bench/src/results.js';
 import { tensorsOf } from '../../bench/src/tensors.js';
 import { type ModelSpec, training, workloads } from '../../bench/src/workloads.js';
-import { buildBench, root, smallLstm, smallMlp, startForebay, startPeer } from './support.js';
+import {
+  buildBench,
+  root,
+  smallGru,
+  smallLstm,
+  smallMlp,
+  startForebay,
+  startPeer,
+} from './support.js';
 
 const trained: [string, ModelSpec][] = Object.entries(workloads).flatMap(([name, spec]) =>
   spec.kind === 'compile' ? [] : [[name, spec]],
@@ -23,11 +31,13 @@ const trained: [string, ModelSpec][] = Object.entries(workloads).flatMap(([name,
 /** A small model of each kind. Within a model, all sizes are different, so that a transposed tensor is noticed. */
 const small: [string, ModelSpec][] = [
   ['a small LSTM', smallLstm],
+  ['a small LSTM with tanh', { ...smallLstm, readout: 'tanh' }],
   // The sequence consists of points of a circle, so there are two inputs and two outputs.
   [
     'a small LSTM, node by node',
-    { ...smallLstm, kind: 'lstm-nodes', dtype: 'float64', inputs: 2, batch: 1 },
+    { ...smallLstm, kind: 'lstm-nodes', dtype: 'float64', inputs: 2, batch: 1, readout: 'tanh' },
   ],
+  ['a small GRU', smallGru],
   ['a small network', smallMlp],
   [
     'a small auto-encoder',
@@ -91,7 +101,7 @@ describe.each(peers.filter((peer) => !missing(peer)).map((peer) => [peer.title, 
     const cases = [...small, ...trained].flatMap(([name, spec]) => {
       const form = peer.adapt(spec);
       // WebAssembly takes seconds for one step of the largest models. The smaller models test the same code.
-      const tooLong = peer.name === 'tfjs-wasm' && /large|medium|256/.test(name);
+      const tooLong = peer.name === 'tfjs-wasm' && /large|medium|1000|256/.test(name);
       return form === undefined || tooLong ? [] : [[name, form] as const];
     });
 

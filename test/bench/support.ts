@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { environment, forebay, type Peer } from '../../bench/src/contenders.js';
 import { Contender } from '../../bench/src/protocol.js';
-import type { LstmSpec, ModelSpec } from '../../bench/src/workloads.js';
+import type { GruSpec, LstmSpec, ModelSpec } from '../../bench/src/workloads.js';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -38,8 +38,17 @@ export const smallLstm: LstmSpec = {
   outputs: 2,
   steps: 4,
   batch: 2,
+  readout: 'linear',
   optimizer: 'sgd',
   rate: 1,
+};
+
+export const smallGru: GruSpec = {
+  ...smallLstm,
+  kind: 'gru',
+  readout: 'tanh',
+  optimizer: 'adam',
+  rate: 0.1,
 };
 
 export const smallMlp: ModelSpec = {

@@ -2,9 +2,9 @@
 
 import * as fb from 'forebay';
 import type { TensorSource } from '../exchange.js';
-import { gates } from '../layers.js';
+import { gates, gruGates } from '../layers.js';
 import { tensorsOf } from '../tensors.js';
-import type { GptSpec, LstmSpec, ModelSpec, VaeSpec } from '../workloads.js';
+import type { GptSpec, GruSpec, LstmSpec, ModelSpec, VaeSpec } from '../workloads.js';
 import { Gpt } from './gpt.js';
 import { bag, cnn, convolutions, resnet, tcn } from './networks.js';
 import { Parameters } from './parameters.js';
@@ -71,14 +71,17 @@ function outputOf(spec: Exclude<ModelSpec, GptSpec>, input: Find, layers: Parame
       return classified(bag(x, layers));
     case 'predict':
       return perceptron(spec.layers.length - 1, x, layers);
+    case 'gru':
+      return readoutLoss(spec, gru(spec, x, layers), input('target'), layers);
+    case 'lstm-brain':
+      return brainLoss(spec, x, input('target'), layers);
     default:
-      return lstmLoss(spec, x, input('target'), layers);
+      return readoutLoss(spec, lstm(spec, x, layers), input('target'), layers);
   }
 }
 
 /** Builds the LSTM gate by gate: one loop over the time steps. The compiler must find the fast form. */
-function lstmLoss(spec: LstmSpec, xs: fb.Node, target: fb.Node, layers: Parameters): fb.Node {
-  if (spec.kind === 'lstm-brain') return brainLoss(spec, xs, target, layers);
+function lstm(spec: LstmSpec, xs: fb.Node, layers: Parameters): fb.Node {
   const zeros = zerosOf(spec);
   const { ys } = fb.scan(
     ({ hidden, cell }, x) => {
@@ -87,8 +90,42 @@ function lstmLoss(spec: LstmSpec, xs: fb.Node, target: fb.Node, layers: Paramete
     },
     { over: xs, initial: { hidden: zeros, cell: zeros }, name: 'lstm' },
   );
-  const y = layers.dense('readout', ys);
-  return fb.mean(fb.square(fb.sub(spec.kind === 'lstm-nodes' ? fb.tanh(y) : y, target)));
+  return ys;
+}
+
+/** What a gate gets of the input and of the hidden state. */
+interface Parts {
+  readonly input: fb.Node;
+  readonly hidden: fb.Node;
+}
+
+/** Builds the GRU in the same way. */
+function gru(spec: GruSpec, xs: fb.Node, layers: Parameters): fb.Node {
+  const { ys } = fb.scan(
+    ({ hidden }, x) => {
+      const [reset, update, candidate] = gruGates.map((gate) => ({
+        input: layers.dense(`gru.${gate}.input`, x),
+        hidden: layers.dense(`gru.${gate}.hidden`, hidden),
+      })) as [Parts, Parts, Parts];
+      const r = fb.sigmoid(fb.add(reset.input, reset.hidden));
+      const u = fb.sigmoid(fb.add(update.input, update.hidden));
+      const n = fb.tanh(fb.add(candidate.input, fb.mul(r, candidate.hidden)));
+      const next = fb.add(fb.mul(fb.sub(1, u), n), fb.mul(u, hidden));
+      return [{ hidden: next }, next];
+    },
+    { over: xs, initial: { hidden: zerosOf(spec) }, name: 'gru' },
+  );
+  return ys;
+}
+
+function readoutLoss(
+  { readout }: LstmSpec | GruSpec,
+  hidden: fb.Node,
+  target: fb.Node,
+  layers: Parameters,
+): fb.Node {
+  const y = layers.dense('readout', hidden);
+  return fb.mean(fb.square(fb.sub(readout === 'tanh' ? fb.tanh(y) : y, target)));
 }
 
 /**
@@ -107,7 +144,7 @@ function brainLoss(spec: LstmSpec, xs: fb.Node, target: fb.Node, layers: Paramet
   return fb.mul(0.5, fb.sum(fb.square(fb.sub(fb.stack(outputs, 0), target))));
 }
 
-function zerosOf({ dtype, batch, units }: LstmSpec): fb.Node {
+function zerosOf({ dtype, batch, units }: LstmSpec | GruSpec): fb.Node {
   return fb.broadcastTo(fb.constant(0, { dtype }), [batch, units]);
 }
 

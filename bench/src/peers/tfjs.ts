@@ -122,7 +122,7 @@ function lstm(spec: LstmSpec, parameters: Parameters): () => Scalar {
       return hidden;
     });
     const y = dense(tf.concat(all, 0), readout);
-    const errors = tf.sub(spec.kind === 'lstm-nodes' ? tf.tanh(y) : y, target);
+    const errors = tf.sub(spec.readout === 'tanh' ? tf.tanh(y) : y, target);
     return tf.mean(tf.square(errors)) as Scalar;
   };
 }
