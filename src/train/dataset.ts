@@ -38,14 +38,14 @@ export type DatasetOf<T extends Signature> = string extends keyof T['inputs']
   : [keyof T['inputs']] extends [never]
     ? Readonly<Record<string, never>>
     : {
-        readonly [N in Exclude<keyof T['inputs'], keyof T['outputs']>]: ColumnOf<T, N>;
+        readonly [N in Exclude<keyof T['inputs'], keyof T['outputs']>]: DatasetColumn<
+          T['inputs'][N]['dtype']
+        >;
       } & {
-        readonly [N in keyof T['inputs'] & keyof T['outputs']]?: ColumnOf<T, N>;
+        readonly [N in keyof T['inputs'] & keyof T['outputs']]?: DatasetColumn<
+          T['inputs'][N]['dtype']
+        >;
       };
-
-type ColumnOf<T extends Signature, N extends keyof T['inputs']> = DatasetColumn<
-  T['inputs'][N]['dtype']
->;
 
 export interface Examples {
   readonly rows: number;

@@ -17,7 +17,7 @@
 
 namespace forebay::FOREBAY_BODY {
 
-// lstm-seed, lstm, LSTM in a loop and 3 more
+// lstm-seed, lstm, LSTM in a loop and 4 more
 template <class T>
 struct Loop0 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
@@ -137,7 +137,7 @@ struct Loop1 : LoopLists {
   }
 };
 
-// lstm-seed, LSTM in a loop, lstm-small and 2 more
+// lstm-seed, LSTM in a loop, lstm-small and 3 more
 template <class T>
 struct Loop2 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
@@ -228,7 +228,7 @@ struct Loop2 : LoopLists {
   }
 };
 
-// lstm-seed, dense relu mse sgd, dense tanh mse sgd and 11 more
+// lstm-seed, dense relu mse sgd, dense tanh mse sgd and 12 more
 template <class T>
 struct Loop3 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
@@ -305,9 +305,327 @@ struct Loop4 : LoopLists {
   }
 };
 
-// vae-seed, tcn, dense relu mse sgd and 6 more
+// lstm-1000, gru-medium
 template <class T>
 struct Loop5 : LoopLists {
+  static constexpr std::uint16_t loadCount = 5;
+  static constexpr std::uint32_t singles = 24;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("tanh"), {5}},
+      {idOf("sub"), {6, 2}},
+      {idOf("square"), {7}},
+      {idOf("mul"), {3, 7}},
+      {idOf("square"), {6}},
+      {idOf("sub"), {4, 10}},
+      {idOf("mul"), {9, 11}},
+  };
+  static constexpr std::uint16_t results[] = {12};
+  static constexpr LoopFold folds[] = {{Fold::Kind::sum, 8}};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      T* const y0 = rowOf<T>(call, 5, r);
+      const auto element = [&](std::int64_t i, T& f0) FOREBAY_INLINED {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v5 = Add::of(v0, v1);
+        const T v6 = Tanh::of(v5);
+        const T v7 = Sub::of(v6, v2);
+        const T v8 = Square::of(v7);
+        const T v9 = Mul::of(v3, v7);
+        const T v10 = Square::of(v6);
+        const T v11 = Sub::of(v4, v10);
+        const T v12 = Mul::of(v9, v11);
+        y0[i] = v12;
+        f0 = v8;
+      };
+      constexpr std::size_t size = RowSumFold<T>::block;
+      constexpr auto block = static_cast<std::int64_t>(size);
+      RowSumFold<T> s0;
+      T t0[size];
+      std::int64_t at = 0;
+      for (; columns - at >= block; at += block) {
+        FOREBAY_INDEPENDENT
+        for (std::int64_t j = 0; j < block; ++j) element(at + j, t0[j]);
+        s0.template add<size>(t0);
+      }
+      const std::int64_t rest = columns - at;
+      FOREBAY_INDEPENDENT
+      for (std::int64_t j = 0; j < rest; ++j) element(at + j, t0[j]);
+      s0.finish(t0, static_cast<std::size_t>(rest), totalOf<RowSumFold<T>>(call, 0, r));
+    }
+  }
+};
+
+// gru-medium
+template <class T>
+struct Loop6 : LoopLists {
+  static constexpr std::uint16_t loadCount = 14;
+  static constexpr std::uint32_t singles = 4096;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("add"), {2, 3}},
+      {idOf("add"), {15, 4}},
+      {idOf("add"), {16, 5}},
+      {idOf("sigmoid"), {17}},
+      {idOf("add"), {6, 7}},
+      {idOf("add"), {19, 8}},
+      {idOf("add"), {20, 9}},
+      {idOf("sigmoid"), {21}},
+      {idOf("add"), {10, 11}},
+      {idOf("fma"), {22, 14, 23}},
+      {idOf("tanh"), {24}},
+      {idOf("sub"), {12, 18}},
+      {idOf("mul"), {26, 25}},
+      {idOf("fma"), {18, 13, 27}},
+  };
+  static constexpr std::uint16_t results[] = {14, 18, 22, 25, 28};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      const T* const x8 = rowOf<T>(call, 8, r);
+      const T* const x9 = rowOf<T>(call, 9, r);
+      const T* const x10 = rowOf<T>(call, 10, r);
+      const T* const x11 = rowOf<T>(call, 11, r);
+      const T v12 = *rowOf<T>(call, 12, r);
+      const T* const x13 = rowOf<T>(call, 13, r);
+      T* const y0 = rowOf<T>(call, 14, r);
+      T* const y1 = rowOf<T>(call, 15, r);
+      T* const y2 = rowOf<T>(call, 16, r);
+      T* const y3 = rowOf<T>(call, 17, r);
+      T* const y4 = rowOf<T>(call, 18, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = x2[i];
+        const T v3 = x3[i];
+        const T v4 = x4[i];
+        const T v5 = x5[i];
+        const T v6 = x6[i];
+        const T v7 = x7[i];
+        const T v8 = x8[i];
+        const T v9 = x9[i];
+        const T v10 = x10[i];
+        const T v11 = x11[i];
+        const T v13 = x13[i];
+        const T v14 = Add::of(v0, v1);
+        const T v15 = Add::of(v2, v3);
+        const T v16 = Add::of(v15, v4);
+        const T v17 = Add::of(v16, v5);
+        const T v18 = Sigmoid::of(v17);
+        const T v19 = Add::of(v6, v7);
+        const T v20 = Add::of(v19, v8);
+        const T v21 = Add::of(v20, v9);
+        const T v22 = Sigmoid::of(v21);
+        const T v23 = Add::of(v10, v11);
+        const T v24 = Fma::of(v22, v14, v23);
+        const T v25 = Tanh::of(v24);
+        const T v26 = Sub::of(v12, v18);
+        const T v27 = Mul::of(v26, v25);
+        const T v28 = Fma::of(v18, v13, v27);
+        y0[i] = v14;
+        y1[i] = v18;
+        y2[i] = v22;
+        y3[i] = v25;
+        y4[i] = v28;
+      }
+    }
+  }
+};
+
+// gru-medium
+template <class T>
+struct Loop7 : LoopLists {
+  static constexpr std::uint16_t loadCount = 8;
+  static constexpr std::uint32_t singles = 4;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+      {idOf("sub"), {2, 3}},
+      {idOf("mul"), {8, 9}},
+      {idOf("square"), {4}},
+      {idOf("sub"), {2, 11}},
+      {idOf("mul"), {10, 12}},
+      {idOf("mul"), {13, 5}},
+      {idOf("sub"), {2, 6}},
+      {idOf("mul"), {6, 15}},
+      {idOf("mul"), {14, 16}},
+      {idOf("mul"), {8, 4}},
+      {idOf("neg"), {18}},
+      {idOf("fma"), {8, 7, 19}},
+      {idOf("mul"), {3, 9}},
+      {idOf("mul"), {20, 21}},
+      {idOf("mul"), {13, 6}},
+      {idOf("mul"), {8, 3}},
+  };
+  static constexpr std::uint16_t results[] = {13, 17, 22, 23, 24};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      const T v2 = *rowOf<T>(call, 2, r);
+      const T* const x3 = rowOf<T>(call, 3, r);
+      const T* const x4 = rowOf<T>(call, 4, r);
+      const T* const x5 = rowOf<T>(call, 5, r);
+      const T* const x6 = rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      T* const y0 = rowOf<T>(call, 8, r);
+      T* const y1 = rowOf<T>(call, 9, r);
+      T* const y2 = rowOf<T>(call, 10, r);
+      T* const y3 = rowOf<T>(call, 11, r);
+      T* const y4 = rowOf<T>(call, 12, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v3 = x3[i];
+        const T v4 = x4[i];
+        const T v5 = x5[i];
+        const T v6 = x6[i];
+        const T v7 = x7[i];
+        const T v8 = Add::of(v0, v1);
+        const T v9 = Sub::of(v2, v3);
+        const T v10 = Mul::of(v8, v9);
+        const T v11 = Square::of(v4);
+        const T v12 = Sub::of(v2, v11);
+        const T v13 = Mul::of(v10, v12);
+        const T v14 = Mul::of(v13, v5);
+        const T v15 = Sub::of(v2, v6);
+        const T v16 = Mul::of(v6, v15);
+        const T v17 = Mul::of(v14, v16);
+        const T v18 = Mul::of(v8, v4);
+        const T v19 = Neg::of(v18);
+        const T v20 = Fma::of(v8, v7, v19);
+        const T v21 = Mul::of(v3, v9);
+        const T v22 = Mul::of(v20, v21);
+        const T v23 = Mul::of(v13, v6);
+        const T v24 = Mul::of(v8, v3);
+        y0[i] = v13;
+        y1[i] = v17;
+        y2[i] = v22;
+        y3[i] = v23;
+        y4[i] = v24;
+      }
+    }
+  }
+};
+
+// gru-medium, mlp-1, mlp-64 and 12 more
+template <class T>
+struct Loop8 : LoopLists {
+  static constexpr std::uint16_t loadCount = 2;
+  static constexpr std::uint32_t singles = 0;
+  static constexpr LoopStep steps[] = {
+      {idOf("add"), {0, 1}},
+  };
+  static constexpr std::uint16_t results[] = {2};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T* const x1 = rowOf<T>(call, 1, r);
+      T* const y0 = rowOf<T>(call, 2, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v1 = x1[i];
+        const T v2 = Add::of(v0, v1);
+        y0[i] = v2;
+      }
+    }
+  }
+};
+
+// gru-medium, vae-128, mlp-1 and 12 more
+template <class T>
+struct Loop9 : LoopLists {
+  static constexpr std::uint16_t loadCount = 13;
+  static constexpr std::uint32_t singles = 3962;
+  static constexpr LoopStep steps[] = {
+      {idOf("mul"), {0, 1}},
+      {idOf("fma"), {2, 3, 13}},
+      {idOf("abs"), {14}},
+      {idOf("greater"), {4, 15}},
+      {idOf("where"), {16, 5, 14}},
+      {idOf("square"), {0}},
+      {idOf("mul"), {18, 6}},
+      {idOf("fma"), {7, 8, 19}},
+      {idOf("abs"), {20}},
+      {idOf("greater"), {4, 21}},
+      {idOf("where"), {22, 5, 20}},
+      {idOf("sqrt"), {23}},
+      {idOf("fma"), {24, 9, 11}},
+      {idOf("div"), {10, 25}},
+      {idOf("fnma"), {26, 17, 12}},
+  };
+  static constexpr std::uint16_t results[] = {17, 23, 27};
+  static void run(const LoopCall& call) {
+    const std::int64_t columns = call.columns;
+    for (std::int64_t r = 0; r < call.rows; ++r) {
+      const T* const x0 = rowOf<T>(call, 0, r);
+      const T v1 = *rowOf<T>(call, 1, r);
+      const T* const x2 = rowOf<T>(call, 2, r);
+      const T v3 = *rowOf<T>(call, 3, r);
+      const T v4 = *rowOf<T>(call, 4, r);
+      const T v5 = *rowOf<T>(call, 5, r);
+      const T v6 = *rowOf<T>(call, 6, r);
+      const T* const x7 = rowOf<T>(call, 7, r);
+      const T v8 = *rowOf<T>(call, 8, r);
+      const T v9 = *rowOf<T>(call, 9, r);
+      const T v10 = *rowOf<T>(call, 10, r);
+      const T v11 = *rowOf<T>(call, 11, r);
+      const T* const x12 = rowOf<T>(call, 12, r);
+      T* const y0 = rowOf<T>(call, 13, r);
+      T* const y1 = rowOf<T>(call, 14, r);
+      T* const y2 = rowOf<T>(call, 15, r);
+      FOREBAY_INDEPENDENT
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const T v0 = x0[i];
+        const T v2 = x2[i];
+        const T v7 = x7[i];
+        const T v12 = x12[i];
+        const T v13 = Mul::of(v0, v1);
+        const T v14 = Fma::of(v2, v3, v13);
+        const T v15 = Abs::of(v14);
+        const bool v16 = Greater::of(v4, v15);
+        const T v17 = Where::of(v16, v5, v14);
+        const T v18 = Square::of(v0);
+        const T v19 = Mul::of(v18, v6);
+        const T v20 = Fma::of(v7, v8, v19);
+        const T v21 = Abs::of(v20);
+        const bool v22 = Greater::of(v4, v21);
+        const T v23 = Where::of(v22, v5, v20);
+        const T v24 = Sqrt::of(v23);
+        const T v25 = Fma::of(v24, v9, v11);
+        const T v26 = Div::of(v10, v25);
+        const T v27 = Fnma::of(v26, v17, v12);
+        y0[i] = v17;
+        y1[i] = v23;
+        y2[i] = v27;
+      }
+    }
+  }
+};
+
+// vae-seed, tcn, dense relu mse sgd and 6 more
+template <class T>
+struct Loop10 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -332,7 +650,7 @@ struct Loop5 : LoopLists {
 
 // vae-seed, vae-128, dense tanh mse sgd and 2 more
 template <class T>
-struct Loop6 : LoopLists {
+struct Loop11 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -360,7 +678,7 @@ struct Loop6 : LoopLists {
 
 // vae-seed, vae-128, autoencoder
 template <class T>
-struct Loop7 : LoopLists {
+struct Loop12 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 96;
   static constexpr LoopStep steps[] = {
@@ -416,7 +734,7 @@ struct Loop7 : LoopLists {
 
 // vae-seed
 template <class T>
-struct Loop8 : LoopLists {
+struct Loop13 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 52;
   static constexpr LoopStep steps[] = {
@@ -503,7 +821,7 @@ struct Loop8 : LoopLists {
 
 // vae-seed, vae-128, dense tanh mse sgd and 1 more
 template <class T>
-struct Loop9 : LoopLists {
+struct Loop14 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -534,7 +852,7 @@ struct Loop9 : LoopLists {
 
 // vae-seed
 template <class T>
-struct Loop10 : LoopLists {
+struct Loop15 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -571,7 +889,7 @@ struct Loop10 : LoopLists {
 
 // vae-128, dense relu binary sgd, autoencoder
 template <class T>
-struct Loop11 : LoopLists {
+struct Loop16 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 116;
   static constexpr LoopStep steps[] = {
@@ -676,7 +994,7 @@ struct Loop11 : LoopLists {
 
 // vae-128, autoencoder
 template <class T>
-struct Loop12 : LoopLists {
+struct Loop17 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 34;
   static constexpr LoopStep steps[] = {
@@ -714,80 +1032,9 @@ struct Loop12 : LoopLists {
   }
 };
 
-// vae-128, mlp-1, mlp-64 and 11 more
-template <class T>
-struct Loop13 : LoopLists {
-  static constexpr std::uint16_t loadCount = 13;
-  static constexpr std::uint32_t singles = 3962;
-  static constexpr LoopStep steps[] = {
-      {idOf("mul"), {0, 1}},
-      {idOf("fma"), {2, 3, 13}},
-      {idOf("abs"), {14}},
-      {idOf("greater"), {4, 15}},
-      {idOf("where"), {16, 5, 14}},
-      {idOf("square"), {0}},
-      {idOf("mul"), {18, 6}},
-      {idOf("fma"), {7, 8, 19}},
-      {idOf("abs"), {20}},
-      {idOf("greater"), {4, 21}},
-      {idOf("where"), {22, 5, 20}},
-      {idOf("sqrt"), {23}},
-      {idOf("fma"), {24, 9, 11}},
-      {idOf("div"), {10, 25}},
-      {idOf("fnma"), {26, 17, 12}},
-  };
-  static constexpr std::uint16_t results[] = {17, 23, 27};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T v1 = *rowOf<T>(call, 1, r);
-      const T* const x2 = rowOf<T>(call, 2, r);
-      const T v3 = *rowOf<T>(call, 3, r);
-      const T v4 = *rowOf<T>(call, 4, r);
-      const T v5 = *rowOf<T>(call, 5, r);
-      const T v6 = *rowOf<T>(call, 6, r);
-      const T* const x7 = rowOf<T>(call, 7, r);
-      const T v8 = *rowOf<T>(call, 8, r);
-      const T v9 = *rowOf<T>(call, 9, r);
-      const T v10 = *rowOf<T>(call, 10, r);
-      const T v11 = *rowOf<T>(call, 11, r);
-      const T* const x12 = rowOf<T>(call, 12, r);
-      T* const y0 = rowOf<T>(call, 13, r);
-      T* const y1 = rowOf<T>(call, 14, r);
-      T* const y2 = rowOf<T>(call, 15, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v2 = x2[i];
-        const T v7 = x7[i];
-        const T v12 = x12[i];
-        const T v13 = Mul::of(v0, v1);
-        const T v14 = Fma::of(v2, v3, v13);
-        const T v15 = Abs::of(v14);
-        const bool v16 = Greater::of(v4, v15);
-        const T v17 = Where::of(v16, v5, v14);
-        const T v18 = Square::of(v0);
-        const T v19 = Mul::of(v18, v6);
-        const T v20 = Fma::of(v7, v8, v19);
-        const T v21 = Abs::of(v20);
-        const bool v22 = Greater::of(v4, v21);
-        const T v23 = Where::of(v22, v5, v20);
-        const T v24 = Sqrt::of(v23);
-        const T v25 = Fma::of(v24, v9, v11);
-        const T v26 = Div::of(v10, v25);
-        const T v27 = Fnma::of(v26, v17, v12);
-        y0[i] = v17;
-        y1[i] = v23;
-        y2[i] = v27;
-      }
-    }
-  }
-};
-
 // mlp-1, mlp-64, mlp-256 and 12 more
 template <class T>
-struct Loop14 : LoopLists {
+struct Loop18 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -813,35 +1060,9 @@ struct Loop14 : LoopLists {
   }
 };
 
-// mlp-1, mlp-64, mlp-256 and 11 more
-template <class T>
-struct Loop15 : LoopLists {
-  static constexpr std::uint16_t loadCount = 2;
-  static constexpr std::uint32_t singles = 0;
-  static constexpr LoopStep steps[] = {
-      {idOf("add"), {0, 1}},
-  };
-  static constexpr std::uint16_t results[] = {2};
-  static void run(const LoopCall& call) {
-    const std::int64_t columns = call.columns;
-    for (std::int64_t r = 0; r < call.rows; ++r) {
-      const T* const x0 = rowOf<T>(call, 0, r);
-      const T* const x1 = rowOf<T>(call, 1, r);
-      T* const y0 = rowOf<T>(call, 2, r);
-      FOREBAY_INDEPENDENT
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const T v0 = x0[i];
-        const T v1 = x1[i];
-        const T v2 = Add::of(v0, v1);
-        y0[i] = v2;
-      }
-    }
-  }
-};
-
 // mlp-1, mlp-64, mlp-256 and 6 more
 template <class T>
-struct Loop16 : LoopLists {
+struct Loop19 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -868,7 +1089,7 @@ struct Loop16 : LoopLists {
 
 // mlp-1, mlp-64, mlp-256 and 11 more
 template <class T>
-struct Loop17 : LoopLists {
+struct Loop20 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -897,7 +1118,7 @@ struct Loop17 : LoopLists {
 
 // mlp-1, dense relu mse adam
 template <class T>
-struct Loop18 : LoopLists {
+struct Loop21 : LoopLists {
   static constexpr std::uint16_t loadCount = 14;
   static constexpr std::uint32_t singles = 7925;
   static constexpr LoopStep steps[] = {
@@ -971,7 +1192,7 @@ struct Loop18 : LoopLists {
 
 // mlp-64, mlp-256, conv and 5 more
 template <class T>
-struct Loop19 : LoopLists {
+struct Loop22 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -997,7 +1218,7 @@ struct Loop19 : LoopLists {
 
 // mlp-64, mlp-256, conv and 5 more
 template <class T>
-struct Loop20 : LoopLists {
+struct Loop23 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1025,7 +1246,7 @@ struct Loop20 : LoopLists {
 
 // conv, conv-chain, cnn-mnist and 4 more
 template <class T>
-struct Loop21 : LoopLists {
+struct Loop24 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1050,7 +1271,7 @@ struct Loop21 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop22 : LoopLists {
+struct Loop25 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1080,7 +1301,7 @@ struct Loop22 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop23 : LoopLists {
+struct Loop26 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -1116,7 +1337,7 @@ struct Loop23 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop24 : LoopLists {
+struct Loop27 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1146,7 +1367,7 @@ struct Loop24 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop25 : LoopLists {
+struct Loop28 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1181,7 +1402,7 @@ struct Loop25 : LoopLists {
 
 // cnn-mnist, resnet-cifar, gpt-tiny and 2 more
 template <class T>
-struct Loop26 : LoopLists {
+struct Loop29 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1207,7 +1428,7 @@ struct Loop26 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop27 : LoopLists {
+struct Loop30 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1235,7 +1456,7 @@ struct Loop27 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop28 : LoopLists {
+struct Loop31 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1271,7 +1492,7 @@ struct Loop28 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop29 : LoopLists {
+struct Loop32 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 10;
   static constexpr LoopStep steps[] = {
@@ -1301,7 +1522,7 @@ struct Loop29 : LoopLists {
 
 // cnn-mnist, resnet-cifar
 template <class T>
-struct Loop30 : LoopLists {
+struct Loop33 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -1331,7 +1552,7 @@ struct Loop30 : LoopLists {
 
 // resnet-cifar
 template <class T>
-struct Loop31 : LoopLists {
+struct Loop34 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1365,7 +1586,7 @@ struct Loop31 : LoopLists {
 
 // resnet-cifar
 template <class T>
-struct Loop32 : LoopLists {
+struct Loop35 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1404,7 +1625,7 @@ struct Loop32 : LoopLists {
 
 // tcn
 template <class T>
-struct Loop33 : LoopLists {
+struct Loop36 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1431,7 +1652,7 @@ struct Loop33 : LoopLists {
 
 // tcn
 template <class T>
-struct Loop34 : LoopLists {
+struct Loop37 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 10;
   static constexpr LoopStep steps[] = {
@@ -1467,7 +1688,7 @@ struct Loop34 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop35 : LoopLists {
+struct Loop38 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1508,7 +1729,7 @@ struct Loop35 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop36 : LoopLists {
+struct Loop39 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1550,7 +1771,7 @@ struct Loop36 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop37 : LoopLists {
+struct Loop40 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -1583,7 +1804,7 @@ struct Loop37 : LoopLists {
 
 // gpt-tiny, gpt-small, softmax forward and backward and 1 more
 template <class T>
-struct Loop38 : LoopLists {
+struct Loop41 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -1621,7 +1842,7 @@ struct Loop38 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop39 : LoopLists {
+struct Loop42 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1666,7 +1887,7 @@ struct Loop39 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop40 : LoopLists {
+struct Loop43 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 508;
   static constexpr LoopStep steps[] = {
@@ -1725,7 +1946,7 @@ struct Loop40 : LoopLists {
 
 // gpt-tiny, gpt-small, many classes
 template <class T>
-struct Loop41 : LoopLists {
+struct Loop44 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 5;
   static constexpr LoopStep steps[] = {
@@ -1755,7 +1976,7 @@ struct Loop41 : LoopLists {
 
 // gpt-tiny, gpt-small, many classes
 template <class T>
-struct Loop42 : LoopLists {
+struct Loop45 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1785,7 +2006,7 @@ struct Loop42 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop43 : LoopLists {
+struct Loop46 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -1841,7 +2062,7 @@ struct Loop43 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop44 : LoopLists {
+struct Loop47 : LoopLists {
   static constexpr std::uint16_t loadCount = 5;
   static constexpr std::uint32_t singles = 26;
   static constexpr LoopStep steps[] = {
@@ -1874,7 +2095,7 @@ struct Loop44 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop45 : LoopLists {
+struct Loop48 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 50;
   static constexpr LoopStep steps[] = {
@@ -1909,7 +2130,7 @@ struct Loop45 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop46 : LoopLists {
+struct Loop49 : LoopLists {
   static constexpr std::uint16_t loadCount = 14;
   static constexpr std::uint32_t singles = 15849;
   static constexpr LoopStep steps[] = {
@@ -1985,7 +2206,7 @@ struct Loop46 : LoopLists {
 
 // gpt-tiny, gpt-small
 template <class T>
-struct Loop47 : LoopLists {
+struct Loop50 : LoopLists {
   static constexpr std::uint16_t loadCount = 14;
   static constexpr std::uint32_t singles = 15226;
   static constexpr LoopStep steps[] = {
@@ -2061,7 +2282,7 @@ struct Loop47 : LoopLists {
 
 // gpt-small
 template <class T>
-struct Loop48 : LoopLists {
+struct Loop51 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2099,7 +2320,7 @@ struct Loop48 : LoopLists {
 
 // gpt-small
 template <class T>
-struct Loop49 : LoopLists {
+struct Loop52 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2124,7 +2345,7 @@ struct Loop49 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 3 more
 template <class T>
-struct Loop50 : LoopLists {
+struct Loop53 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -2161,7 +2382,7 @@ struct Loop50 : LoopLists {
 
 // dense relu mse sgd, dense tanh mse sgd, dense sigmoid mse sgd and 6 more
 template <class T>
-struct Loop51 : LoopLists {
+struct Loop54 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2188,7 +2409,7 @@ struct Loop51 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop52 : LoopLists {
+struct Loop55 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2216,7 +2437,7 @@ struct Loop52 : LoopLists {
 
 // dense sigmoid mse sgd
 template <class T>
-struct Loop53 : LoopLists {
+struct Loop56 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2247,7 +2468,7 @@ struct Loop53 : LoopLists {
 
 // dense softplus mse sgd
 template <class T>
-struct Loop54 : LoopLists {
+struct Loop57 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2279,7 +2500,7 @@ struct Loop54 : LoopLists {
 
 // dense relu binary sgd
 template <class T>
-struct Loop55 : LoopLists {
+struct Loop58 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 116;
   static constexpr LoopStep steps[] = {
@@ -2371,7 +2592,7 @@ struct Loop55 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop56 : LoopLists {
+struct Loop59 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2400,7 +2621,7 @@ struct Loop56 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop57 : LoopLists {
+struct Loop60 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 58;
   static constexpr LoopStep steps[] = {
@@ -2456,7 +2677,7 @@ struct Loop57 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop58 : LoopLists {
+struct Loop61 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -2483,7 +2704,7 @@ struct Loop58 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop59 : LoopLists {
+struct Loop62 : LoopLists {
   static constexpr std::uint16_t loadCount = 8;
   static constexpr std::uint32_t singles = 185;
   static constexpr LoopStep steps[] = {
@@ -2528,7 +2749,7 @@ struct Loop59 : LoopLists {
 
 // dense relu mse momentum
 template <class T>
-struct Loop60 : LoopLists {
+struct Loop63 : LoopLists {
   static constexpr std::uint16_t loadCount = 7;
   static constexpr std::uint32_t singles = 90;
   static constexpr LoopStep steps[] = {
@@ -2570,7 +2791,7 @@ struct Loop60 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop61 : LoopLists {
+struct Loop64 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2594,7 +2815,7 @@ struct Loop61 : LoopLists {
 
 // dense relu probabilities sgd
 template <class T>
-struct Loop62 : LoopLists {
+struct Loop65 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2618,7 +2839,7 @@ struct Loop62 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop63 : LoopLists {
+struct Loop66 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 256;
   static constexpr LoopStep steps[] = {
@@ -2691,7 +2912,7 @@ struct Loop63 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop64 : LoopLists {
+struct Loop67 : LoopLists {
   static constexpr std::uint16_t loadCount = 9;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -2763,7 +2984,7 @@ struct Loop64 : LoopLists {
 
 // lstm, SimpleRNN in a loop, GRU in a loop and 1 more
 template <class T>
-struct Loop65 : LoopLists {
+struct Loop68 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2796,7 +3017,7 @@ struct Loop65 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop66 : LoopLists {
+struct Loop69 : LoopLists {
   static constexpr std::uint16_t loadCount = 8;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -2881,7 +3102,7 @@ struct Loop66 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop67 : LoopLists {
+struct Loop70 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -2972,7 +3193,7 @@ struct Loop67 : LoopLists {
 
 // lstm
 template <class T>
-struct Loop68 : LoopLists {
+struct Loop71 : LoopLists {
   static constexpr std::uint16_t loadCount = 10;
   static constexpr std::uint32_t singles = 264;
   static constexpr LoopStep steps[] = {
@@ -3058,7 +3279,7 @@ struct Loop68 : LoopLists {
 
 // SimpleRNN in a loop
 template <class T>
-struct Loop69 : LoopLists {
+struct Loop72 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3093,7 +3314,7 @@ struct Loop69 : LoopLists {
 
 // GRU in a loop
 template <class T>
-struct Loop70 : LoopLists {
+struct Loop73 : LoopLists {
   static constexpr std::uint16_t loadCount = 11;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3167,7 +3388,7 @@ struct Loop70 : LoopLists {
 
 // GRU in a loop
 template <class T>
-struct Loop71 : LoopLists {
+struct Loop74 : LoopLists {
   static constexpr std::uint16_t loadCount = 8;
   static constexpr std::uint32_t singles = 8;
   static constexpr LoopStep steps[] = {
@@ -3244,7 +3465,7 @@ struct Loop71 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop72 : LoopLists {
+struct Loop75 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3288,7 +3509,7 @@ struct Loop72 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop73 : LoopLists {
+struct Loop76 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3317,7 +3538,7 @@ struct Loop73 : LoopLists {
 
 // softmax forward and backward
 template <class T>
-struct Loop74 : LoopLists {
+struct Loop77 : LoopLists {
   static constexpr std::uint16_t loadCount = 1;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}};
@@ -3340,7 +3561,7 @@ struct Loop74 : LoopLists {
 
 // logSoftmax forward and backward, many probabilities
 template <class T>
-struct Loop75 : LoopLists {
+struct Loop78 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -3380,7 +3601,7 @@ struct Loop75 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop76 : LoopLists {
+struct Loop79 : LoopLists {
   static constexpr std::uint16_t loadCount = 4;
   static constexpr std::uint32_t singles = 12;
   static constexpr LoopStep steps[] = {
@@ -3414,7 +3635,7 @@ struct Loop76 : LoopLists {
 
 // logSoftmax forward and backward
 template <class T>
-struct Loop77 : LoopLists {
+struct Loop80 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopFold folds[] = {{Fold::Kind::max, 0}, {Fold::Kind::sum, 1}};
@@ -3441,7 +3662,7 @@ struct Loop77 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop78 : LoopLists {
+struct Loop81 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 6;
   static constexpr LoopStep steps[] = {
@@ -3488,7 +3709,7 @@ struct Loop78 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop79 : LoopLists {
+struct Loop82 : LoopLists {
   static constexpr std::uint16_t loadCount = 6;
   static constexpr std::uint32_t singles = 16;
   static constexpr LoopStep steps[] = {
@@ -3552,7 +3773,7 @@ struct Loop79 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop80 : LoopLists {
+struct Loop83 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 0;
   static constexpr LoopStep steps[] = {
@@ -3595,7 +3816,7 @@ struct Loop80 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop81 : LoopLists {
+struct Loop84 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 1;
   static constexpr LoopStep steps[] = {
@@ -3639,7 +3860,7 @@ struct Loop81 : LoopLists {
 
 // layerNorm forward and backward
 template <class T>
-struct Loop82 : LoopLists {
+struct Loop85 : LoopLists {
   static constexpr std::uint16_t loadCount = 2;
   static constexpr std::uint32_t singles = 2;
   static constexpr LoopStep steps[] = {
@@ -3664,7 +3885,7 @@ struct Loop82 : LoopLists {
 
 // many probabilities
 template <class T>
-struct Loop83 : LoopLists {
+struct Loop86 : LoopLists {
   static constexpr std::uint16_t loadCount = 3;
   static constexpr std::uint32_t singles = 4;
   static constexpr LoopStep steps[] = {
@@ -3700,27 +3921,24 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop4, float>(),
     loopOf<Loop4, double>(),
     loopOf<Loop5, float>(),
-    loopOf<Loop5, double>(),
     loopOf<Loop6, float>(),
-    loopOf<Loop6, double>(),
     loopOf<Loop7, float>(),
     loopOf<Loop8, float>(),
+    loopOf<Loop8, double>(),
     loopOf<Loop9, float>(),
     loopOf<Loop9, double>(),
     loopOf<Loop10, float>(),
+    loopOf<Loop10, double>(),
     loopOf<Loop11, float>(),
     loopOf<Loop11, double>(),
     loopOf<Loop12, float>(),
     loopOf<Loop13, float>(),
-    loopOf<Loop13, double>(),
     loopOf<Loop14, float>(),
     loopOf<Loop14, double>(),
     loopOf<Loop15, float>(),
-    loopOf<Loop15, double>(),
     loopOf<Loop16, float>(),
     loopOf<Loop16, double>(),
     loopOf<Loop17, float>(),
-    loopOf<Loop17, double>(),
     loopOf<Loop18, float>(),
     loopOf<Loop18, double>(),
     loopOf<Loop19, float>(),
@@ -3728,15 +3946,18 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop20, float>(),
     loopOf<Loop20, double>(),
     loopOf<Loop21, float>(),
+    loopOf<Loop21, double>(),
     loopOf<Loop22, float>(),
+    loopOf<Loop22, double>(),
     loopOf<Loop23, float>(),
+    loopOf<Loop23, double>(),
     loopOf<Loop24, float>(),
     loopOf<Loop25, float>(),
     loopOf<Loop26, float>(),
-    loopOf<Loop26, double>(),
     loopOf<Loop27, float>(),
     loopOf<Loop28, float>(),
     loopOf<Loop29, float>(),
+    loopOf<Loop29, double>(),
     loopOf<Loop30, float>(),
     loopOf<Loop31, float>(),
     loopOf<Loop32, float>(),
@@ -3746,26 +3967,23 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop36, float>(),
     loopOf<Loop37, float>(),
     loopOf<Loop38, float>(),
-    loopOf<Loop38, double>(),
     loopOf<Loop39, float>(),
     loopOf<Loop40, float>(),
     loopOf<Loop41, float>(),
     loopOf<Loop41, double>(),
     loopOf<Loop42, float>(),
-    loopOf<Loop42, double>(),
     loopOf<Loop43, float>(),
     loopOf<Loop44, float>(),
+    loopOf<Loop44, double>(),
     loopOf<Loop45, float>(),
+    loopOf<Loop45, double>(),
     loopOf<Loop46, float>(),
     loopOf<Loop47, float>(),
     loopOf<Loop48, float>(),
     loopOf<Loop49, float>(),
     loopOf<Loop50, float>(),
-    loopOf<Loop50, double>(),
     loopOf<Loop51, float>(),
-    loopOf<Loop51, double>(),
     loopOf<Loop52, float>(),
-    loopOf<Loop52, double>(),
     loopOf<Loop53, float>(),
     loopOf<Loop53, double>(),
     loopOf<Loop54, float>(),
@@ -3828,6 +4046,12 @@ constexpr CompiledLoop loops[] = {
     loopOf<Loop82, double>(),
     loopOf<Loop83, float>(),
     loopOf<Loop83, double>(),
+    loopOf<Loop84, float>(),
+    loopOf<Loop84, double>(),
+    loopOf<Loop85, float>(),
+    loopOf<Loop85, double>(),
+    loopOf<Loop86, float>(),
+    loopOf<Loop86, double>(),
 };
 
 }  // namespace forebay::FOREBAY_BODY
