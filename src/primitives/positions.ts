@@ -19,7 +19,8 @@ function positionsIn(build: Builder, first: number, length: number): Constant {
   return made;
 }
 
-function positionsOf(first: number, length: number): Constant {
+/** Returns the `length` integers from `first` on. */
+export function positionsOf(first: number, length: number): Constant {
   return constant(tensor(Int32Array.from({ length }, (_, i) => first + i)));
 }
 

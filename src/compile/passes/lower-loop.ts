@@ -4,7 +4,7 @@ import { GraphError } from '../../errors.js';
 import { activeCarries } from '../../evaluate/loop.js';
 import { executionOrder } from '../../evaluate/lowered.js';
 import { type Bindings, bindDim, type Dim } from '../../graph/dimension.js';
-import { Argument, Constant, constant } from '../../graph/leaf.js';
+import { Argument, Constant } from '../../graph/leaf.js';
 import {
   boundSteps,
   type Carry,
@@ -20,9 +20,9 @@ import { type Found, type IrCarry, IrLoop, slotsOf } from '../../ir/loop.js';
 import { type Details, type Ref, viewed } from '../../ir/value.js';
 import { count, equalLists } from '../../ir/view.js';
 import { maxLoopDepth } from '../../native/program.js';
+import { positionsOf } from '../../primitives/positions.js';
 import { loopValue } from '../../primitives/scan.js';
 import type { DType } from '../../tensor/dtype.js';
-import { tensor } from '../../tensor/tensor.js';
 
 /** Lowers the nodes of a body with a builder of its own. `known` has the refs of some nodes. */
 type LowerBody = (
@@ -99,8 +99,7 @@ export function lowerLoop(
     isRead(argument) ? [{ argument, ref: over[i] as Ref }] : [],
   );
   if (isRead(loop.index)) {
-    const indices = (known: Bindings) =>
-      constant(tensor(new Int32Array(boundSteps(node, known)).map((_, t) => t)));
+    const indices = (known: Bindings) => positionsOf(0, boundSteps(node, known));
     rows.push({
       argument: loop.index,
       ref: build.computed(indices(bindings), [steps], indices),
