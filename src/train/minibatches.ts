@@ -60,29 +60,7 @@ export class Minibatches {
   async #cut(order: Int32Array, bucketOf: Int32Array): Promise<Plan> {
     const count = this.#buckets.bindings.length;
     const batchSize = this.#batchSize;
-    const turns = new Turns();
-    const each = async (use: (example: number, bucket: number) => void) => {
-      for (let from = 0; from < order.length; from += unitExamples) {
-        for (const example of order.subarray(from, from + unitExamples)) {
-          use(example, bucketOf[example] as number);
-        }
-        await turns.pass();
-      }
-    };
-    const ends = new Int32Array(count + 1);
-    await each((_, bucket) => {
-      ends[bucket + 1] = (ends[bucket + 1] as number) + 1;
-    });
-    for (let bucket = 0; bucket < count; bucket++) {
-      ends[bucket + 1] = (ends[bucket + 1] as number) + (ends[bucket] as number);
-    }
-    const starts = ends.slice(0, count);
-    const sorted = new Int32Array(order.length);
-    const free = starts.slice();
-    await each((example, bucket) => {
-      sorted[free[bucket] as number] = example;
-      free[bucket] = (free[bucket] as number) + 1;
-    });
+    const members = await this.#members(order, bucketOf);
     const cut = new Int32Array(order.length);
     const buckets = new Int32Array(Math.ceil(order.length / batchSize)).fill(count - 1);
     // The examples that remain of smaller buckets.
@@ -90,10 +68,7 @@ export class Minibatches {
     let begin = 0;
     for (let bucket = 0; bucket < count; bucket++) {
       let all = begin;
-      for (const some of [
-        ...(pending[bucket] as Int32Array[]),
-        sorted.subarray(starts[bucket], ends[bucket + 1]),
-      ]) {
+      for (const some of [...(pending[bucket] as Int32Array[]), members[bucket] as Int32Array]) {
         cut.set(some, all);
         all += some.length;
       }
@@ -106,6 +81,32 @@ export class Minibatches {
       begin = end;
     }
     return { order: cut, buckets };
+  }
+
+  /** Returns the examples of each bucket, in the given order. */
+  async #members(order: Int32Array, bucketOf: Int32Array): Promise<readonly Int32Array[]> {
+    const count = this.#buckets.bindings.length;
+    const turns = new Turns();
+    const each = async (use: (example: number, bucket: number) => void) => {
+      for (let from = 0; from < order.length; from += unitExamples) {
+        for (const example of order.subarray(from, from + unitExamples)) {
+          use(example, bucketOf[example] as number);
+        }
+        await turns.pass();
+      }
+    };
+    const sizes = new Int32Array(count);
+    await each((_, bucket) => {
+      sizes[bucket] = (sizes[bucket] as number) + 1;
+    });
+    const members = Array.from(sizes, (size) => new Int32Array(size));
+    const found = new Int32Array(count);
+    await each((example, bucket) => {
+      const at = found[bucket] as number;
+      (members[bucket] as Int32Array)[at] = example;
+      found[bucket] = at + 1;
+    });
+    return members;
   }
 
   /** Returns the minibatches in the order `batches`; a last one that is smaller stays the last. */
