@@ -7,7 +7,8 @@ import os
 import torch
 
 from peer import Files, Peer, mapped_files, reset_peak, serve
-from torch_models import DTYPES, MODELS
+from torch_files import DTYPES
+from torch_models import MODELS
 
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamW": torch.optim.AdamW}
 # The ways in which optimizers of PyTorch loop over the parameters.
