@@ -301,8 +301,6 @@ async function drawGraphs(context: Context): Promise<void> {
   const loss = lossOf(model, recipes.default);
   await context.graph(
     'model',
-    dot(loss.named('loss'), {
-      title: 'Five steps: each weight of the LSTM waits for five gradients',
-    }),
+    dot(loss.named('loss'), { title: 'The LSTM is a loop of five steps; the box has one of them' }),
   );
 }
